@@ -1,0 +1,154 @@
+package deploy
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Normalise returns a copy of s in which everything left out has its default; s and the copy share no memory.
+// It repairs nothing: what is wrong stays wrong and is found by Validate. Normalising twice changes nothing more.
+//
+// A worker (port: none) is probed only when it says how: without a command its Health names no probe, which
+// means that an instance counts as healthy for as long as it stays alive. It has no path, and its analysis is
+// off, because there is no request to judge by.
+func (s Service) Normalise() Service {
+	s.Hosts = copyList(s.Hosts)
+	if !s.Worker() {
+		s.Path = cmp.Or(s.Path, "/")
+	}
+	s.Instances = cmp.Or(s.Instances, 1)
+	if s.Process != nil {
+		s.Process = new(s.Process.normalise())
+	}
+	s.Health = s.Health.normalise(s.Worker())
+	s.DrainTimeout = cmp.Or(s.DrainTimeout, Duration(30*time.Second))
+	s.StopTimeout = cmp.Or(s.StopTimeout, Duration(10*time.Second))
+	s.HoldTimeout = cmp.Or(s.HoldTimeout, Duration(10*time.Second))
+	s.Deadline = cmp.Or(s.Deadline, Duration(10*time.Minute))
+	s.MaxOverload = cmp.Or(s.MaxOverload, 2)
+	s.Balance = cmp.Or(s.Balance, "least_request")
+	s.Affinity.By = cmp.Or(s.Affinity.By, "none")
+	s.Retries = Retries{Attempts: given(s.Retries.Attempts, 2), Budget: given(s.Retries.Budget, 20*Whole/100)}
+	s.Limits.ResponseTimeout = cmp.Or(s.Limits.ResponseTimeout, Duration(time.Minute))
+	s.Strategy = s.Strategy.normalise()
+	s.Analysis = s.Analysis.normalise(s.Worker())
+	return s
+}
+
+func (p Process) normalise() Process {
+	p.Command = copyList(p.Command)
+	p.Dir = cmp.Or(p.Dir, ".")
+	p.Env = maps.Clone(p.Env)
+	if len(p.Env) == 0 {
+		p.Env = nil
+	}
+	return p
+}
+
+// normalise keeps an empty command: it names a kind of check, a wrong one, and must not turn into the default.
+func (h Health) normalise(worker bool) Health {
+	h.Command = slices.Clone(h.Command)
+	if h.GRPC != nil {
+		h.GRPC = new(*h.GRPC)
+	}
+	if h.kinds() == 0 && !worker {
+		h.TCP = true
+	}
+	h.Interval = cmp.Or(h.Interval, Duration(time.Second))
+	h.Timeout = cmp.Or(h.Timeout, Duration(time.Second))
+	h.StartTimeout = cmp.Or(h.StartTimeout, Duration(30*time.Second))
+	return h
+}
+
+// kinds counts the ways in which h wants to be probed; one is right.
+func (h Health) kinds() int {
+	n := 0
+	for _, given := range []bool{h.HTTP != "", h.TCP, h.GRPC != nil, h.Command != nil} {
+		if given {
+			n++
+		}
+	}
+	return n
+}
+
+func (s Strategy) normalise() Strategy {
+	if s == (Strategy{}) {
+		s.Rolling = &RollingOptions{}
+	}
+	if s.Rolling != nil {
+		s.Rolling = new(s.Rolling.normalise())
+	}
+	if s.BlueGreen != nil {
+		s.BlueGreen = new(s.BlueGreen.normalise())
+	}
+	if s.Canary != nil {
+		s.Canary = new(s.Canary.normalise())
+	}
+	return s
+}
+
+func (r RollingOptions) normalise() RollingOptions {
+	r.MaxSurge = given(r.MaxSurge, 1)
+	r.Bake = given(r.Bake, Duration(5*time.Second))
+	return r
+}
+
+func (b BlueGreenOptions) normalise() BlueGreenOptions {
+	b.Tests = copyLists(b.Tests)
+	b.TestTimeout = cmp.Or(b.TestTimeout, Duration(5*time.Minute))
+	if b.LoadTest != nil {
+		l := *b.LoadTest
+		l.Path = cmp.Or(l.Path, "/")
+		l.Errors = given(l.Errors, 0)
+		b.LoadTest = &l
+	}
+	b.Bake = given(b.Bake, Duration(time.Minute))
+	b.Standby = cmp.Or(b.Standby, "stop")
+	return b
+}
+
+func (c CanaryOptions) normalise() CanaryOptions {
+	c.Steps = copyList(c.Steps)
+	for i, step := range c.Steps {
+		step.Match = copyList(step.Match)
+		step.Tests = copyLists(step.Tests)
+		if step.Bake != nil {
+			step.Bake = new(*step.Bake)
+		}
+		c.Steps[i] = step
+	}
+	c.Bake = given(c.Bake, Duration(30*time.Second))
+	c.TestTimeout = cmp.Or(c.TestTimeout, Duration(5*time.Minute))
+	return c
+}
+
+func (a Analysis) normalise(worker bool) Analysis {
+	a.Enabled = given(a.Enabled, !worker)
+	a.Objectives.Errors = given(a.Objectives.Errors, Whole/100)
+	a.MinRequests = cmp.Or(a.MinRequests, 20)
+	a.OnInsufficient = cmp.Or(a.OnInsufficient, "promote")
+	return a
+}
+
+// given returns a fresh pointer to what p points to, or to fallback when p is nil.
+func given[T any](p *T, fallback T) *T {
+	if p != nil {
+		fallback = *p
+	}
+	return &fallback
+}
+
+// copyList copies a list; an empty one becomes nil, so that settings compare equal after a way through JSON.
+func copyList[T any](list []T) []T {
+	return append([]T(nil), list...)
+}
+
+func copyLists(lists [][]string) [][]string {
+	lists = copyList(lists)
+	for i := range lists {
+		lists[i] = copyList(lists[i])
+	}
+	return lists
+}

@@ -1,0 +1,120 @@
+package deploy
+
+import "time"
+
+// Observation is everything that a decision may know of the world, taken at one moment.
+type Observation struct {
+	Now       time.Time
+	Instances []Instance            // of this service, as the platform lists them
+	Proxies   []ProxyState          // a stop needs the word of all of them
+	Prepared  map[string]Prepared   // by revision
+	Tasks     map[string]TaskResult // by Rollout.TaskKey
+	Verdict   Verdict
+	Routing   Routing // what was last published; Decide fills it in from the state
+}
+
+// ProxyState is what one proxy says of a service.
+type ProxyState struct {
+	ID       string
+	Epoch    string                  // changes when the proxy is started anew
+	Version  uint64                  // of the Routing it applies
+	Backends map[string]BackendState // by instance ID
+}
+
+// BackendState is an instance as one proxy sees it.
+type BackendState struct {
+	Address  string // the address that was probed
+	Health   Healthiness
+	Reason   string // of the last failed probe
+	InFlight int
+}
+
+// Healthiness is what probes say; a backend is not healthy until it has proved it.
+type Healthiness string
+
+const (
+	Unknown   Healthiness = "unknown"
+	Healthy   Healthiness = "healthy"
+	Unhealthy Healthiness = "unhealthy"
+)
+
+// Prepared says whether a revision is ready to start.
+type Prepared struct {
+	Ready bool
+	Err   string // why it can certainly not be started
+}
+
+// TaskState is how far a task has come.
+type TaskState string
+
+const (
+	TaskRunning     TaskState = "running"
+	TaskPassed      TaskState = "passed"
+	TaskFailed      TaskState = "failed"
+	TaskInterrupted TaskState = "interrupted" // found started without a result
+)
+
+// TaskResult is what became of a task.
+type TaskResult struct {
+	State  TaskState
+	Reason string // why it failed, with the last of its output
+}
+
+// Outcome of a look at the canary's figures.
+type Outcome string
+
+const (
+	Pass         Outcome = "pass"
+	Fail         Outcome = "fail"
+	Inconclusive Outcome = "unknown" // no data is unknown, never a failure
+	BackOne      Outcome = "back_one"
+	Freeze       Outcome = "freeze"
+)
+
+// Verdict is what the analysis says of the canary in one step of one rollout.
+type Verdict struct {
+	Rollout  string
+	Step     int
+	Outcome  Outcome
+	Reason   string
+	Requests uint64 // that the canary has answered in this step
+	Figures  []Figure
+}
+
+// Figure is a number that a verdict rests on.
+type Figure struct {
+	Name     string  `json:"name"`
+	Revision string  `json:"revision"`
+	Value    float64 `json:"value"`
+	Bound    float64 `json:"bound,omitempty"`
+	Unit     string  `json:"unit,omitempty"`
+	Requests uint64  `json:"requests"`
+}
+
+// Action is something that brings the world closer to a picture. Each may be repeated without harm.
+type Action interface{ action() }
+
+type (
+	// Prepare makes a revision ready to start.
+	Prepare struct{ Revision string }
+	// Start starts an instance in its slot.
+	Start struct {
+		ID, Revision string
+		Slot         int
+	}
+	// Publish tells every proxy who answers from now on.
+	Publish struct{ Routing Routing }
+	// Stop ends an instance that no proxy routes to, and forgets it.
+	Stop struct{ ID, Revision string }
+	// Run runs a task of a gate.
+	Run struct {
+		Key  string
+		Task Task
+	}
+)
+
+func (Prepare) action() {}
+func (Start) action()   {}
+func (Publish) action() {}
+func (Stop) action()    {}
+func (Run) action()     {}
