@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	defaultInterval = time.Second
+	defaultTimeout  = time.Second
+)
+
+// Run probes the backends of every table until ctx is done. It returns nil, and
+// only when every goroutine it started has ended. It must not run twice at the
+// same time.
+func (r *Router) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var probes sync.WaitGroup
+	defer probes.Wait() // runs before cancel: ctx is done by then
+	r.startProbes(func(b *Backend) {
+		own, stop := context.WithCancel(ctx)
+		b.stop = stop
+		probes.Go(func() {
+			defer stop()
+			r.probeUntil(own, b)
+		})
+	})
+	defer r.stopProbes()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-second.C:
+			r.tickBudgets()
+		}
+	}
+}
+
+func (r *Router) startProbes(watch func(*Backend)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watch = watch
+	version := r.routing.Load().table.Version
+	for _, s := range r.services {
+		for _, b := range s.backends {
+			if b.listed == version {
+				watch(b)
+			}
+		}
+	}
+}
+
+func (r *Router) stopProbes() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watch = nil
+	for _, s := range r.services {
+		for _, b := range s.backends {
+			b.stop = nil
+		}
+	}
+}
+
+func (r *Router) tickBudgets() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.services {
+		s.budget.tick(s.requests())
+	}
+}
+
+// probeUntil probes one backend at once, then at every interval and whenever the
+// table says something new about its health.
+func (r *Router) probeUntil(ctx context.Context, b *Backend) {
+	for {
+		spec := b.spec.Load()
+		if spec.Health.Kind != HealthExternal || spec.Ready != nil {
+			err := r.probe(ctx, spec)
+			if ctx.Err() != nil {
+				return
+			}
+			r.report(b, spec, err)
+		}
+		wait := time.NewTimer(cmp.Or(spec.Health.Interval, defaultInterval))
+		select {
+		case <-ctx.Done():
+		case <-b.changed:
+		case <-wait.C:
+		}
+		wait.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// probe asks a backend once how it is; nil is healthy.
+func (r *Router) probe(ctx context.Context, spec *BackendSpec) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(spec.Health.Timeout, defaultTimeout))
+	defer cancel()
+	switch spec.Health.Kind {
+	case HealthHTTP:
+		return r.prober.http(ctx, spec)
+	case HealthGRPC:
+		return r.prober.grpc(ctx, spec)
+	case HealthTCP:
+		return r.prober.tcp(ctx, spec)
+	}
+	if !*spec.Ready { // external; see probeUntil
+		return errNotReady
+	}
+	return nil
+}
