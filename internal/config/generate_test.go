@@ -1,0 +1,89 @@
+package config_test
+
+import (
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+)
+
+// The generators below make settings that are right, with any part left out.
+
+var (
+	word     = rapid.StringMatching(`[ -~é]{1,8}`)
+	commands = rapid.SliceOfN(rapid.SliceOfN(word, 1, 3), 0, 2)
+	shares   = rapid.Map(rapid.IntRange(0, int(deploy.Whole)), func(n int) deploy.Share { return deploy.Share(n) })
+	bakes    = rapid.Map(rapid.IntRange(0, 1e9), func(n int) deploy.Duration { return deploy.Duration(n) * deploy.Duration(time.Microsecond) })
+	seconds  = rapid.Map(rapid.IntRange(0, 100), func(n int) deploy.Duration { return deploy.Duration(time.Duration(n) * time.Second) })
+)
+
+func validService(t *rapid.T) deploy.Service {
+	s := deploy.Service{
+		Instances:    rapid.IntRange(0, 1000).Draw(t, "instances"),
+		Process:      &deploy.Process{Command: rapid.SliceOfN(word, 1, 3).Draw(t, "command"), Dir: rapid.SampledFrom([]string{"", "/srv", "x"}).Draw(t, "dir")},
+		DrainTimeout: seconds.Draw(t, "drain"),
+		HoldTimeout:  bakes.Draw(t, "hold"),
+		MaxOverload:  rapid.SampledFrom([]float64{0, 1, 1.1, 2, 1e21}).Draw(t, "overload"),
+		Balance:      rapid.SampledFrom([]string{"", "least_request", "round_robin", "random"}).Draw(t, "balance"),
+		Retries:      deploy.Retries{Attempts: rapid.Ptr(rapid.IntRange(0, 10), true).Draw(t, "attempts"), Budget: rapid.Ptr(shares, true).Draw(t, "budget")},
+		Limits:       deploy.Limits{Body: deploy.Size(rapid.Int64Range(0, 1<<40).Draw(t, "body"))},
+	}
+	s.Process.Env = rapid.MapOfN(rapid.StringMatching(`[A-Za-z_]{1,3}[0-9]`), rapid.String().Filter(noNUL), 0, 3).Draw(t, "env")
+	if rapid.Bool().Draw(t, "worker") {
+		s.Port = "none"
+		s.Strategy.Rolling = rapid.Ptr(rolling, true).Draw(t, "rolling")
+		return s
+	}
+	s.Hosts = rapid.SliceOfNDistinct(rapid.StringMatching(`(\*\.)?[a-z]{1,5}\.test`), 0, 3, rapid.ID[string]).Draw(t, "hosts")
+	s.Path = rapid.SampledFrom([]string{"", "/", "/a", "/a/b.c"}).Draw(t, "path")
+	s.Health = rapid.SampledFrom([]deploy.Health{{}, {TCP: true}, {HTTP: "/h?x=é"[:5]}, {GRPC: new("")}, {GRPC: new("shop")}, {Command: []string{"./ok"}}}).Draw(t, "health")
+	s.Affinity = rapid.SampledFrom([]deploy.Affinity{{}, {By: "cookie"}, {By: "client_ip", Sticky: true}, {By: "header X-User"}}).Draw(t, "affinity")
+	s.Strategy = strategy(t)
+	s.Analysis = deploy.Analysis{Enabled: rapid.Ptr(rapid.Bool(), true).Draw(t, "enabled"), MinRequests: rapid.IntRange(0, 99).Draw(t, "min"),
+		Objectives: deploy.Objectives{Errors: rapid.Ptr(shares, true).Draw(t, "errors"), P99: bakes.Draw(t, "p99")}}
+	return s
+}
+
+func noNUL(s string) bool {
+	for _, r := range s {
+		if r == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+var rolling = rapid.Custom(func(t *rapid.T) deploy.RollingOptions {
+	return deploy.RollingOptions{MaxSurge: rapid.Ptr(rapid.IntRange(1, 9), true).Draw(t, "surge"), Bake: rapid.Ptr(bakes, true).Draw(t, "bake")}
+})
+
+func strategy(t *rapid.T) deploy.Strategy {
+	switch rapid.SampledFrom([]string{"none", "rolling", "blue_green", "canary"}).Draw(t, "strategy") {
+	case "rolling":
+		return deploy.Strategy{Rolling: new(rolling.Draw(t, "rolling"))}
+	case "blue_green":
+		b := deploy.BlueGreenOptions{Tests: commands.Draw(t, "tests"), Bake: rapid.Ptr(bakes, true).Draw(t, "bake"), ScaleDownDelay: seconds.Draw(t, "delay"),
+			Standby: rapid.SampledFrom([]string{"", "stop", "update"}).Draw(t, "standby"), Approve: rapid.Bool().Draw(t, "approve")}
+		if rapid.Bool().Draw(t, "load") {
+			b.LoadTest = &deploy.LoadTest{Rate: rapid.IntRange(1, 100000).Draw(t, "rate"), Duration: 1 + seconds.Draw(t, "duration"), Errors: rapid.Ptr(shares, true).Draw(t, "errors")}
+		}
+		return deploy.Strategy{BlueGreen: &b}
+	case "canary":
+		return deploy.Strategy{Canary: &deploy.CanaryOptions{Steps: steps(t), Bake: rapid.Ptr(bakes, true).Draw(t, "bake")}}
+	}
+	return deploy.Strategy{}
+}
+
+func steps(t *rapid.T) []deploy.CanaryStep {
+	var all []deploy.CanaryStep
+	for weight := 0; weight < int(deploy.Whole); {
+		weight = rapid.IntRange(max(weight, 1), int(deploy.Whole)).Draw(t, "weight")
+		if len(all) == 5 {
+			weight = int(deploy.Whole)
+		}
+		all = append(all, deploy.CanaryStep{Weight: deploy.Share(weight), Bake: rapid.Ptr(bakes, true).Draw(t, "bake"), Approve: rapid.Bool().Draw(t, "approve"),
+			Tests: commands.Draw(t, "tests"), Match: rapid.SampledFrom([][]deploy.Match{nil, {{Header: "X-A", Value: "1"}, {Cookie: "b"}}}).Draw(t, "match")})
+	}
+	return all
+}
