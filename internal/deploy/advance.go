@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Advance says which picture the rollout wants now. It reads no clock and waits for nothing: called again with the
-// same observation it returns the same rollout.
+// Advance says which picture the rollout wants now. It takes one step at a time and waits for nothing: whoever calls
+// it does so again with the next observation.
 func Advance(r Rollout, o Observation) Rollout {
 	if !r.Open() {
 		return r
@@ -16,25 +16,28 @@ func Advance(r Rollout, o Observation) Rollout {
 	if r.Entered.IsZero() {
 		r.Entered = o.Now
 	}
-	_, settled := Converge(r.Picture(), o)
+	v := look(r.Picture(), o)
 	switch {
 	case r.Passed:
-		return r.drain(o)
+		return r.drain(v)
 	case r.Returning:
-		return r.comeBack(o, settled)
+		return r.comeBack(v)
 	}
 	r = r.collect(o)
-	if reason := r.failure(o, settled); reason != "" {
-		r.Figures = o.Verdict.Figures
+	if reason := r.failure(v); reason != "" {
+		if o.Verdict.Rollout == r.ID {
+			r.Figures = o.Verdict.Figures
+		}
 		return r.turnBack(o.Now, reason)
 	}
-	r = r.clock(o, settled)
+	settled := v.settled()
+	r = r.clock(v, settled)
 	if !r.PausedAt.IsZero() {
 		r.Phase = Paused
 		return r
 	}
 	if !settled {
-		r.Phase, r.Waiting = Starting, waitingFor(r.Picture(), o)
+		r.Phase, r.Waiting = Starting, v.waiting()
 		return r
 	}
 	if !r.tasksDone() {
@@ -44,57 +47,58 @@ func Advance(r Rollout, o Observation) Rollout {
 }
 
 // clock notes since when the picture has been true, or has not. Tasks and people do not make it untrue.
-func (r Rollout) clock(o Observation, settled bool) Rollout {
+func (r Rollout) clock(v *view, settled bool) Rollout {
+	now, paused := v.o.Now, !r.PausedAt.IsZero()
 	switch {
 	case !settled && !r.Reached.IsZero():
-		r.Reached, r.Entered = time.Time{}, o.Now
-		if !r.PausedAt.IsZero() {
-			r.PausedAt = o.Now
-		}
+		r.Reached, r.Entered = time.Time{}, now
 	case settled && r.Reached.IsZero() && r.tasksDone():
-		r.Reached = o.Now
-		if !r.PausedAt.IsZero() {
-			r.PausedAt = o.Now
-		}
+		r.Reached = now
+	default:
+		paused = false
+	}
+	if paused { // the clock that has just begun stands still as well
+		r.PausedAt = now
 	}
 	if settled && r.Weight() != 0 {
 		r.Served = true
 	}
-	r.Sick = r.sickness(o)
+	r.Sick = r.sickness(v)
 	return r
 }
 
 // sickness is since when the canary, having served in this step, has had no healthy instance in any proxy's eyes.
 // A proxy that does not follow yet, or has not probed yet, says nothing.
-func (r Rollout) sickness(o Observation) time.Time {
+func (r Rollout) sickness(v *view) time.Time {
 	if !r.Served || r.Weight() == 0 {
 		return time.Time{}
 	}
-	v := look(r.Picture(), o)
 	known := v.applied()
-	for _, s := range v.wanted {
-		if s.group.Revision != r.To {
-			continue
-		}
-		if v.healthy(s.id) {
+	for _, s := range v.seats {
+		switch {
+		case s.group.Revision != r.To || s.one == nil:
+		case s.one.healthy():
 			return time.Time{}
-		}
-		for _, p := range o.Proxies {
-			known = known && p.Backends[s.id].Health != Unknown
+		case s.one.health == Unknown:
+			known = false
 		}
 	}
 	if r.Sick.IsZero() && known {
-		return o.Now
+		return v.o.Now
 	}
 	return r.Sick
 }
 
-// collect takes over the results of tasks. Known results are never forgotten or changed by a late observation.
+// collect takes over the results of tasks. Known results are never forgotten or changed by a late observation. A pause
+// keeps the picture as it is, so a task that passes meanwhile is noted when the rollout goes on.
 func (r Rollout) collect(o Observation) Rollout {
 	for i, task := range r.Step().Gate.Tasks {
 		key := r.TaskKey(r.At, i)
 		result, ok := o.Tasks[key]
 		if mine, started := r.Tasks[key]; !ok || !started || mine.State != TaskRunning {
+			continue
+		}
+		if result.State == TaskPassed && !r.PausedAt.IsZero() {
 			continue
 		}
 		if result.State == TaskInterrupted && task.Again {
@@ -167,11 +171,12 @@ func (r Rollout) gate(o Observation) Rollout {
 // answered no request at all is never promoted on that.
 func (r Rollout) evidence(g Gate, o Observation, skip bool) (Rollout, bool) {
 	v := o.Verdict
-	if g.Analysis == nil || skip && v.Outcome != Freeze {
+	known := v.Rollout == r.ID && v.Step == r.At
+	if g.Analysis == nil || skip && !(known && v.Outcome == Freeze) {
 		return r, true
 	}
 	r.Phase, r.Waiting = Analysing, "the analysis"
-	if v.Rollout != r.ID || v.Step != r.At {
+	if !known {
 		return r, false
 	}
 	r.Figures, r.Waiting = v.Figures, v.Reason
@@ -202,12 +207,12 @@ func (r Rollout) rest(now time.Time, why string) Rollout {
 }
 
 // comeBack walks the way back. It waits for stable no longer than the deadline: it ends in any case.
-func (r Rollout) comeBack(o Observation, settled bool) Rollout {
+func (r Rollout) comeBack(v *view) Rollout {
 	r.Phase = RollingBack
-	deadline := r.Step().Gate.Deadline
+	o, settled, deadline := v.o, v.settled(), r.Step().Gate.Deadline
 	late := deadline > 0 && o.Now.Sub(r.Entered) > deadline
 	if !settled && !late {
-		r.Waiting = waitingFor(r.Picture(), o)
+		r.Waiting = v.waiting()
 		return r
 	}
 	if late && !settled {
@@ -224,10 +229,10 @@ func (r Rollout) comeBack(o Observation, settled bool) Rollout {
 
 // drain ends the rollout when nothing is left of what it leaves behind. Where the revision that remains is broken and
 // what should go is all that answers, that stays, and the rollout ends all the same once the deadline has passed.
-func (r Rollout) drain(o Observation) Rollout {
+func (r Rollout) drain(v *view) Rollout {
 	r.Phase = Draining
-	p, deadline := r.Picture(), r.Step().Gate.Deadline
-	if !Drained(p, o, r.Entered) {
+	p, o, deadline := v.p, v.o, r.Step().Gate.Deadline
+	if !v.empty(r.Entered) {
 		if deadline == 0 || o.Now.Sub(r.Entered) <= deadline+p.Drain {
 			return r
 		}

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// The invariants. Each is a named check that the simulation runs on every decision before it is carried out.
+// The invariants. Each is a named check that the simulation holds against every decision before it is carried out, or
+// against the end of every rollout.
 const (
 	checkServing   = "healthy enabled instances stay at MinServing"
 	checkTotal     = "existing instances stay at MaxTotal"
@@ -13,16 +14,17 @@ const (
 	checkStop      = "nothing is stopped that a proxy routes to or that has a request in flight"
 	checkFailed    = "after a failing verdict the canary gets what the overload rule leaves"
 	checkOverload  = "no stable instance is given more than max_overload of its share"
-	checkEnds      = "every rollout ends"
+	checkEnds      = "every rollout ends and every service comes to rest"
 	checkBack      = "a way back is never rolled back"
 	checkSameEnd   = "a killed controller reaches the same end"
 	checkSupersede = "a deploy in a rollout leaves someone to answer everything"
 	checkFix       = "a fix can be shipped while stable is broken"
+	checkInnocent  = "a good version is not taken back for what is not its fault"
 	checkEvidence  = "nothing is promoted without a request"
 )
 
 var allChecks = []string{checkServing, checkTotal, checkHealthy, checkStop, checkFailed, checkOverload, checkEnds, checkBack,
-	checkSameEnd, checkSupersede, checkFix, checkEvidence}
+	checkSameEnd, checkSupersede, checkFix, checkInnocent, checkEvidence}
 
 // violation is an invariant that did not hold.
 type violation struct{ check, detail string }
@@ -34,29 +36,32 @@ func broken(check, format string, a ...any) error {
 }
 
 // judge holds one decision against the invariants: what was observed, what was decided, and the picture that is wanted.
-// The picture is the untouched one, so that a controller that lies to itself is found out.
-func judge(w *world, before State, o Observation, after State, acts []Action, calm bool) error {
-	p := after.Picture()
+func judge(l *life, before State, o Observation, after State, acts []Action) error {
+	o.Routing = before.Routing
+	if err := judgeTurn(before, o, after); err != nil {
+		return err
+	}
 	live := 0
-	for _, b := range w.bodies {
+	for _, b := range l.w.bodies {
 		if b.Live() {
 			live++
 		}
 	}
+	p := after.Picture()
 	for _, a := range acts {
 		var err error
 		switch a := a.(type) {
 		case Start:
-			if b := w.bodies[a.ID]; b == nil || !b.Live() {
+			if b := l.w.bodies[a.ID]; b == nil || !b.Live() {
 				live++
 			}
 			if live > p.MaxTotal {
 				err = broken(checkTotal, "%d with %s, at most %d", live, a.ID, p.MaxTotal)
 			}
 		case Publish:
-			err = judgePublish(w, before, o, after, a.Routing, p, calm)
+			err = judgePublish(l, before, o, after, a.Routing)
 		case Stop:
-			err = judgeStop(w, a, p)
+			err = judgeStop(l.w, a, p)
 		}
 		if err != nil {
 			return err
@@ -65,47 +70,74 @@ func judge(w *world, before State, o Observation, after State, acts []Action, ca
 	return nil
 }
 
-func observedHealthy(o Observation, id, address string) bool {
+// judgeTurn holds one rollout before a turn against the same after it.
+func judgeTurn(before State, o Observation, after State) error {
+	r, open := before.Open()
+	if !open || after.Rollout == nil || after.Rollout.ID != r.ID {
+		return nil
+	}
+	next := *after.Rollout
+	if r.Returning && (!next.Returning || next.At < r.At || next.Result == Promoted) {
+		return broken(checkBack, "%s", next.ID)
+	}
+	if v := o.Verdict; v.Rollout == r.ID && v.Outcome == Fail && !r.Passed && !next.Returning {
+		return broken(checkFailed, "%s goes on", next.ID)
+	}
+	return nil
+}
+
+// seenAs is what a proxy sees of an instance that runs at an address, from its worst enemy's side.
+func seenAs(o Observation, id, address string) Healthiness {
+	if !slices.ContainsFunc(o.Instances, func(i Instance) bool { return i.ID == id && i.Address == address && i.State == Running }) {
+		return Unhealthy
+	}
+	worst := Healthy
 	for _, p := range o.Proxies {
-		if b := p.Backends[id]; b.Health != Healthy || b.Address != address {
-			return false
+		switch b, ok := p.Backends[id]; {
+		case !ok || b.Address != address || b.Health == Unknown:
+			worst = Unknown
+		case b.Health == Unhealthy:
+			return Unhealthy
 		}
 	}
-	return slices.ContainsFunc(o.Instances, func(i Instance) bool { return i.ID == id && i.State == Running })
+	return worst
 }
 
-// served counts members that have or had a part in the traffic, may still be given requests and were seen healthy.
-func servedHealthy(r Routing, o Observation, revision string) (n int) {
+func count(r Routing, yes func(Member) bool) (n int) {
 	for _, m := range r.Members {
-		if m.Enabled && m.Served && observedHealthy(o, m.ID, m.Address) && (revision == "" || m.Revision == revision) {
+		if yes(m) {
 			n++
 		}
 	}
 	return n
 }
 
-func enabledHealthy(r Routing, o Observation, revision string) (n int) {
-	for _, m := range r.Members {
-		if m.Enabled && m.Revision == revision && observedHealthy(o, m.ID, m.Address) {
-			n++
-		}
-	}
-	return n
+// servingNow counts members that have or had a part in the traffic, may still be given requests and were seen healthy.
+func servingNow(r Routing, o Observation) int {
+	return count(r, func(m Member) bool { return m.Enabled && m.Served && seenAs(o, m.ID, m.Address) == Healthy })
 }
 
-func judgePublish(w *world, before State, o Observation, after State, next Routing, p Picture, calm bool) error {
-	old := before.Routing
-	if had, has := servedHealthy(old, o, ""), servedHealthy(next, o, ""); has < had && has < p.MinServing {
+// soundNow counts the enabled members of a revision that nobody has seen fail. One that a new proxy has not probed yet
+// counts: what nobody knows may not move traffic.
+func soundNow(r Routing, o Observation, revision string) int {
+	return count(r, func(m Member) bool {
+		return m.Enabled && m.Revision == revision && seenAs(o, m.ID, m.Address) != Unhealthy
+	})
+}
+
+func judgePublish(l *life, before State, o Observation, after State, next Routing) error {
+	p, old := after.Picture(), before.Routing
+	if had, has := servingNow(old, o), servingNow(next, o); has < had && has < p.MinServing {
 		return broken(checkServing, "from %d to %d, at least %d", had, has, p.MinServing)
 	}
 	for _, m := range next.Members {
-		if was, ok := old.Member(m.ID); m.Enabled && !(ok && was.Enabled && was.Address == m.Address) && !observedHealthy(o, m.ID, m.Address) {
+		if was, ok := old.Member(m.ID); m.Enabled && !(ok && was.Enabled && was.Address == m.Address) && seenAs(o, m.ID, m.Address) != Healthy {
 			return broken(checkHealthy, "%s at %s", m.ID, m.Address)
 		}
 	}
-	room := p.cap(enabledHealthy(next, o, p.Stable))
-	if enabledHealthy(next, o, p.Stable) == 0 {
-		room = 0
+	room := Share(0)
+	if n := soundNow(next, o, p.Stable); n > 0 {
+		room = p.cap(n)
 	}
 	if !next.Proportional && next.Share(p.Stable) > room {
 		return broken(checkOverload, "%s is given %s, its instances may take %s", p.Stable, next.Share(p.Stable), room)
@@ -113,14 +145,25 @@ func judgePublish(w *world, before State, o Observation, after State, next Routi
 	if r, open := after.Open(); open && r.Returning && next.Share(r.To) > Whole-room {
 		return broken(checkFailed, "%s is given %s, stable can take %s", r.To, next.Share(r.To), room)
 	}
+	if !l.sc.calm() || before.Removed || after.Removed {
+		return nil
+	}
+	return judgeAnswered(before, o, next)
+}
+
+// judgeAnswered holds a routing against a world in which nothing breaks: everything must be answered.
+func judgeAnswered(before State, o Observation, next Routing) error {
 	sum := Share(0)
 	for _, s := range next.Splits {
 		sum += s.Share
-		if calm && s.Share > 0 && enabledHealthy(next, o, s.Revision) == 0 {
+		able := count(next, func(m Member) bool {
+			return m.Enabled && m.Revision == s.Revision && seenAs(o, m.ID, m.Address) == Healthy
+		})
+		if s.Share > 0 && able == 0 {
 			return broken(checkSupersede, "%s is given %s and has nobody", s.Revision, s.Share)
 		}
 	}
-	if calm && before.Stable != "" && before.Routing.Version > 0 && sum != Whole {
+	if before.Stable != "" && sum != Whole {
 		return broken(checkSupersede, "only %s of the traffic is answered", sum)
 	}
 	return nil
@@ -143,15 +186,19 @@ func judgeStop(w *world, a Stop, p Picture) error {
 	return nil
 }
 
-// judgeTurn holds one rollout before a turn against the same after it.
-func judgeTurn(before, after State) error {
-	r, open := before.Open()
-	if !open || after.Rollout == nil || after.Rollout.ID != r.ID {
+// judgeEnd holds the end of a rollout against what its revision deserved. In a rough world observations lie, so that
+// nobody can be blamed there.
+func judgeEnd(l *life, was, r Rollout) error {
+	n := l.w.nature[r.To]
+	judged := slices.ContainsFunc(r.Forth, func(s Step) bool { return s.Gate.Analysis != nil })
+	if r.Result == Promoted && n.silent && judged && !l.promoted[r.ID] {
+		return broken(checkEvidence, "%s", r.ID)
+	}
+	if r.Result != RolledBack || l.sc.rough || !n.good(l.settings[r.To]) {
 		return nil
 	}
-	next := *after.Rollout
-	if r.Returning && (!next.Returning || next.At < r.At || next.Result == Promoted) {
-		return broken(checkBack, "%s", next.ID)
+	if r.From != "" && !l.w.nature[r.From].good(l.settings[r.From]) {
+		return broken(checkFix, "%s: %s", r.ID, r.Reason)
 	}
-	return nil
+	return broken(checkInnocent, "%s: %s", r.ID, r.Reason)
 }

@@ -96,7 +96,12 @@ func Begin(s State, q Request, now time.Time) (next State, superseded *Rollout, 
 	if s.Removed {
 		return s, nil, refuse("%s is being removed; deploy it again when it is gone", s.Service)
 	}
-	m := Move{Service: s.Service, From: s.Stable, To: q.To, Had: s.Instances, Left: s.Instances, Want: q.Settings.Instances, S: q.Settings}
+	_, open := s.Open()
+	if !open && q.To == s.Stable {
+		return s, nil, refuse("%s serves %s already", s.Service, q.To)
+	}
+	m := Move{Service: s.Service, From: s.Stable, To: q.To, Had: s.Instances, Left: s.Instances, Want: q.Settings.Instances,
+		Enough: s.Routing.standing(), S: q.Settings}
 	if q.Instances > 0 {
 		m.Want = q.Instances
 	}
@@ -104,6 +109,9 @@ func Begin(s State, q Request, now time.Time) (next State, superseded *Rollout, 
 	if old, open := s.Open(); open {
 		superseded = new(old.supersede(q, now))
 		m, start = m.inherit(s, old), s.published()
+		if q.To == m.From {
+			return s, nil, refuse("rollout %s comes from %s: to stay there, say naru abort %s", old.ID, q.To, s.Service)
+		}
 	}
 	s.Rollouts++
 	r := m.rollout(fmt.Sprintf("%s-%d", s.Service, s.Rollouts), q, now)
@@ -126,12 +134,15 @@ func (m Move) inherit(s State, old Rollout) Move {
 	case m.From != "":
 	case old.From != "": // promoted never, but served and superseded before
 		m.From, m.Had = old.From, old.Home.count(old.From)
-	case !old.Returning:
+	case !old.Returning && s.Routing.served(old.To) > 0:
 		m.From, m.Had = old.To, old.Rest.count(old.To)
 		m.Left = m.Had
 		return m
 	default:
 		return m
+	}
+	if p.Full > 0 {
+		m.Enough = min(m.Enough, p.Full)
 	}
 	if g, ok := p.group(m.From); ok {
 		m.Left = g.Instances
@@ -169,21 +180,21 @@ func (s State) published() Picture {
 }
 
 func (m Move) rollout(id string, q Request, now time.Time) Rollout {
-	r := Rollout{ID: id, Service: m.Service, From: m.From, To: m.To, By: q.By, Created: now, Entered: now, Phase: Starting,
-		Rest: m.rest(m.To, m.Want), Home: m.rest(m.From, m.Had),
+	r := Rollout{ID: id, Service: m.Service, From: m.From, To: m.To, By: q.By, Created: now, Entered: now, Watched: now, Phase: Starting,
 		StartTimeout: m.S.Health.StartTimeout.D(), ProbeInterval: m.S.Health.Interval.D()}
 	if q.Straight && m.From != "" {
 		r.Forth, r.Back = Straight(m)
 	} else {
 		r.Forth, r.Back = Steps(m)
 	}
+	room := r.Forth[len(r.Forth)-1].Picture.MaxTotal
+	r.Rest, r.Home = m.rest(m.To, m.Want, room), m.rest(m.From, m.Had, room)
 	if bg := m.S.Strategy.BlueGreen; bg != nil && m.From != "" && (bg.ScaleDownDelay > 0 || bg.Standby == "update") {
 		kind := ScaleDown
 		if bg.Standby == "update" {
 			kind = UpdateStandby
 		}
 		r.Rest.Groups = append(slices.Clone(r.Rest.Groups), Group{Revision: m.From, Instances: m.Had})
-		r.Rest.MaxTotal += m.Had
 		r.Owed = []Obligation{{Kind: kind, Revision: m.From, Instances: m.Had, Delay: bg.ScaleDownDelay.D()}}
 	}
 	return r
@@ -198,17 +209,19 @@ func Scale(s State, n int) (State, error) {
 		return s, refuse("%s has no revision yet: deploy one first", s.Service)
 	}
 	groups := slices.Clone(s.Rest.Groups)
-	for i := range groups {
-		if groups[i].Revision == s.Stable && !groups[i].Idle {
+	for i, g := range groups {
+		switch {
+		case g.Revision != s.Stable:
+		case g.Idle: // its slots begin where those of the serving ones end
+			groups[i].First = n
+		default:
 			groups[i].Instances = n
 		}
 	}
-	s.Instances, s.Rest.Groups = n, slices.DeleteFunc(groups, func(g Group) bool { return g.Idle })
-	s.Rest.MinServing = n
-	s.Rest.MaxTotal = 0
-	for _, g := range s.Rest.Groups {
-		s.Rest.MaxTotal += g.Instances
-	}
+	more := n - s.Instances
+	s.Instances, s.Rest.Groups = n, groups
+	s.Rest.MinServing = max(0, s.Rest.MinServing+more)
+	s.Rest.MaxTotal += more
 	return s, nil
 }
 

@@ -13,16 +13,21 @@ import (
 // healthy and serves, and every proxy follows; instances that nobody wants any more may still be draining.
 func Converge(p Picture, o Observation) (acts []Action, settled bool) {
 	v := look(p, o)
-	acts = append(acts, v.prepares()...)
-	acts = append(acts, v.starts()...)
-	next := v.routing()
-	published := next.same(o.Routing)
-	if !published {
-		next.Version = o.Routing.Version + 1
-		acts = append(acts, Publish{next})
+	acts = append(v.prepares(), v.starts()...)
+	if v.changed() {
+		acts = append(acts, Publish{v.next})
+	} else if !v.applied() { // it may have been lost, or a proxy has been started anew
+		acts = append(acts, Publish{o.Routing})
 	}
-	acts = append(acts, v.stops(next)...)
-	return acts, published && v.applied() && v.reached(next)
+	return append(acts, v.stops()...), v.settled()
+}
+
+// changed reports whether the proxies should be told something else than they were.
+func (v *view) changed() bool { return v.next.Version != v.o.Routing.Version }
+
+// settled does not ask for housekeeping: that a member comes or goes which is given no requests makes no picture untrue.
+func (v *view) settled() bool {
+	return v.next.Traffic == v.o.Routing.Traffic && v.follow(v.o.Routing.Traffic) && v.reached()
 }
 
 func (v *view) prepares() (acts []Action) {
@@ -34,169 +39,176 @@ func (v *view) prepares() (acts []Action) {
 	return acts
 }
 
-// starts brings up what is missing, as far as MaxTotal has room and the last crash is long enough ago.
+// starts brings up what is missing, what the picture awaits before everything else, as far as MaxTotal has room and
+// the last crash is long enough ago.
 func (v *view) starts() (acts []Action) {
 	total := v.live()
-	first := slices.Clone(v.wanted)
-	slices.SortStableFunc(first, func(a, b seat) int { return cmp.Compare(order(a), order(b)) })
-	for _, s := range first {
-		i, exists := v.have[s.id]
-		switch {
-		case exists && i.Live(), !v.o.Prepared[s.group.Revision].Ready:
-		case exists && v.o.Now.Sub(i.Ended) < backoff(i.Exits):
-		case total >= v.p.MaxTotal:
-		default:
-			acts = append(acts, Start{s.id, s.group.Revision, s.slot})
-			total++
+	for _, awaited := range []bool{true, false} {
+		for _, s := range v.seats {
+			switch {
+			case s.group.Await != awaited, s.live(), !v.o.Prepared[s.group.Revision].Ready:
+			case s.one != nil && v.o.Now.Sub(s.one.Ended) < backoff(s.one.Exits):
+			case total >= v.p.MaxTotal:
+			default:
+				acts = append(acts, Start{s.id, s.group.Revision, s.slot})
+				total++
+			}
 		}
 	}
 	return acts
 }
 
-// order puts what the picture awaits before everything else.
-func order(s seat) int {
-	if s.group.Await {
+// backoff is how long a program that ended soon after its start waits for the next one: 0.5 s, doubled each time, at most 30 s.
+func backoff(exits int) time.Duration {
+	if exits <= 0 {
 		return 0
 	}
-	return 1
+	return min(30*time.Second, 500*time.Millisecond<<min(exits-1, 8))
 }
 
-// routing is what the proxies should be told now.
+// routing is what the proxies should be told now; changed and settled compare it with what they were told last.
 func (v *view) routing() Routing {
-	p := v.p
-	next := Routing{Version: v.o.Routing.Version, Proportional: p.proportional(), Stable: p.Stable, Canary: p.Canary,
-		Rollout: v.o.Routing.Rollout, Full: p.Full, MaxOverload: p.MaxOverload, Hold: p.Hold, Preview: p.Preview}
-	on := v.enables()
-	shares := v.shares(on)
-	v.retire(on, shares)
-	for _, i := range v.o.Instances {
-		if i.State == Running {
-			next.Members = append(next.Members, v.member(i, on[i.ID], p.proportional() || shares[i.Revision] > 0))
+	p, last := v.p, v.o.Routing
+	next := Routing{Version: last.Version, Traffic: last.Traffic, Proportional: p.proportional(), Stable: p.Stable, Canary: p.Canary,
+		Rollout: p.Rollout, Full: p.Full, MaxOverload: p.MaxOverload, Hold: p.Hold, Preview: p.Preview}
+	v.enable()
+	shares := v.shares()
+	if v.retire(shares) { // what the retired ones answered must go to somebody
+		shares = v.shares()
+	}
+	next.Members = make([]Member, 0, len(v.all))
+	for i := range v.all {
+		if n := &v.all[i]; n.State == Running {
+			next.Members = append(next.Members, v.member(n, v.carries(n, shares)))
 		}
 	}
 	slices.SortFunc(next.Members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
-	next.Splits = v.splits(on, shares)
+	next.Splits = v.splits(shares)
+	known := v.latest()
+	lost := known > last.Version // a proxy has been told what nobody here remembers
+	if lost || !next.same(last) {
+		next.Version = known + 1
+	}
+	if lost || !next.sameTraffic(last) {
+		next.Traffic = next.Version
+	}
 	return next
 }
 
-func (v *view) member(i Instance, on, carries bool) Member {
-	m, known := v.o.Routing.Member(i.ID)
-	if !known || m.Address != i.Address {
-		m = Member{ID: i.ID, Revision: i.Revision, Address: i.Address, Since: v.o.Now}
+func (v *view) member(n *one, carries bool) Member {
+	m := n.member
+	if m.ID == "" {
+		m = Member{ID: n.ID, Revision: n.Revision, Address: n.Address, Since: v.o.Now}
 	}
-	if m.Enabled != on {
-		m.Enabled, m.Since = on, v.o.Now
+	if m.Enabled != n.on {
+		m.Enabled, m.Since = n.on, v.o.Now
 	}
-	m.Served = on && (m.Served || carries)
+	m.Served = n.on && (m.Served || carries)
 	return m
 }
 
-// enables lists who may be given requests: who is given them already, and the wanted ones that have proved to be healthy.
-func (v *view) enables() map[string]bool {
-	on := map[string]bool{}
-	for id, i := range v.have {
-		if i.State == Running && v.enabled(id) {
-			on[id] = true
-		}
-	}
-	for _, s := range v.wanted {
-		switch {
-		case s.group.Idle:
-			delete(on, s.id)
-		case v.healthy(s.id):
-			on[s.id] = true
-		}
-	}
-	return on
+// carries reports whether an instance that is given requests has a part in the random traffic.
+func (v *view) carries(n *one, shares map[string]Share) bool {
+	return !n.idle && (v.p.proportional() || shares[n.Revision] > 0)
 }
 
-// retire takes away instances that nobody wants: broken ones at once, others as long as MinServing stays and their
-// revision answers for nothing. Instances that never had a part in the traffic, such as a green that was not swapped
-// in, serve nobody and count for nothing.
-func (v *view) retire(on map[string]bool, shares map[string]Share) {
-	serves := func(id string) bool {
-		m, _ := v.o.Routing.Member(id)
-		return on[id] && v.healthy(id) && (m.Served || v.p.proportional() || shares[v.have[id].Revision] > 0)
+// enable finds who may be given requests: who is given them already, and the wanted ones that have proved to be healthy.
+func (v *view) enable() {
+	for i := range v.all {
+		n := &v.all[i]
+		n.on = n.State == Running && (n.member.Enabled || n.wanted && !n.idle && n.healthy())
+	}
+}
+
+// retire takes away instances that nobody wants to answer: broken ones at once, others as long as MinServing stays and
+// their revision answers for nothing. Instances that never had a part in the traffic, such as a green that was not
+// swapped in, serve nobody and count for nothing. It reports whether any that answered went.
+func (v *view) retire(shares map[string]Share) (gone bool) {
+	carries := func(n *one) bool {
+		return n.on && n.health != Unhealthy && (n.member.Served || v.carries(n, shares))
 	}
 	serving := 0
-	for id := range on {
-		if serves(id) {
+	for i := range v.all {
+		if n := &v.all[i]; carries(n) && n.healthy() {
 			serving++
 		}
 	}
-	for _, i := range v.surplus() {
-		if !on[i.ID] {
+	for _, n := range v.retirees() {
+		if !carries(n) {
+			n.on = false
 			continue
 		}
-		counts := serves(i.ID)
-		if counts && (serving-1 < v.p.MinServing || v.leftover(i, on, shares)) {
-			continue
+		left := serving
+		if n.healthy() {
+			left--
 		}
-		delete(on, i.ID)
-		if counts {
-			serving--
+		if left >= v.p.MinServing && !v.leftover(n, shares) {
+			n.on, serving, gone = false, left, true
 		}
 	}
+	return gone
+}
+
+// retirees lists who should no longer be given requests, in the order in which they go: broken ones first, then the
+// newest revision.
+func (v *view) retirees() (out []*one) {
+	for i := range v.all {
+		if n := &v.all[i]; n.on && (!n.wanted || n.idle) {
+			out = append(out, n)
+		}
+	}
+	slices.SortFunc(out, func(a, b *one) int {
+		return cmp.Or(-cmp.Compare(rank(a), rank(b)), -cmp.Compare(Number(a.Revision), Number(b.Revision)), -cmp.Compare(a.Slot, b.Slot))
+	})
+	return out
 }
 
 // leftover reports whether an instance is still needed for what stable cannot take yet: the rest of its revision could
 // not answer that within the overload rule. Where its place is needed to bring up what the picture awaits, it goes all the same.
-func (v *view) leftover(i Instance, on map[string]bool, shares map[string]Share) bool {
-	if _, known := v.p.group(i.Revision); known || v.p.proportional() || shares[i.Revision] == 0 || v.blocked() {
+func (v *view) leftover(n *one, shares map[string]Share) bool {
+	if _, known := v.p.group(n.Revision); known || v.p.proportional() || shares[n.Revision] == 0 {
+		return false
+	}
+	if v.missing() > 0 && v.live() >= v.p.MaxTotal {
 		return false
 	}
 	rest := 0
-	for id := range on {
-		if id != i.ID && v.have[id].Revision == i.Revision && v.healthy(id) {
+	for i := range v.all {
+		if other := &v.all[i]; other.on && other != n && other.Revision == n.Revision && other.healthy() {
 			rest++
 		}
 	}
-	return rest == 0 || v.p.cap(rest) < shares[i.Revision]
-}
-
-// blocked reports whether MaxTotal has no room for what is awaited and does not run.
-func (v *view) blocked() bool {
-	missing := 0
-	for _, s := range v.wanted {
-		if s.group.Await && !v.have[s.id].Live() {
-			missing++
-		}
-	}
-	return missing > 0 && v.live() >= v.p.MaxTotal
+	return rest == 0 || v.p.cap(rest) < shares[n.Revision]
 }
 
 // stops ends the unwanted instances that every proxy has let go of and that have finished what was in flight, or had
 // the drain timeout to do so.
-func (v *view) stops(next Routing) (acts []Action) {
-	for _, i := range v.surplus() {
-		if i.State == Stopping {
-			continue
+func (v *view) stops() (acts []Action) {
+	for _, n := range v.surplus() {
+		if n.State == Exited || n.State == Running && !n.on && v.drained(n) {
+			acts = append(acts, Stop{n.ID, n.Revision})
 		}
-		if m, ok := next.Member(i.ID); ok && (m.Enabled || !v.drained(i.ID)) {
-			continue
-		}
-		acts = append(acts, Stop{i.ID, i.Revision})
 	}
 	return acts
 }
 
-func (v *view) drained(id string) bool {
-	m, known := v.o.Routing.Member(id)
-	if !known || m.Enabled || !v.applied() {
+func (v *view) drained(n *one) bool {
+	if n.member.ID == "" || n.member.Enabled || !v.applied() {
 		return false
 	}
-	return v.inFlight(id) == 0 || v.o.Now.Sub(m.Since) >= v.p.Drain
+	return n.inFlight == 0 || v.o.Now.Sub(n.member.Since) >= v.p.Drain
 }
 
-// reached reports whether all that the picture awaits is healthy and serves with the share it should have.
-func (v *view) reached(next Routing) bool {
-	for _, s := range v.wanted {
-		if s.group.Await && (!v.healthy(s.id) || !s.group.Idle && !v.enabled(s.id)) {
+// reached reports whether all that the picture awaits is healthy and serves with the share it should have. It may have
+// more: where stable is broken, a fix answers what nobody else can.
+func (v *view) reached() bool {
+	for _, s := range v.seats {
+		if s.group.Await && (s.one == nil || !s.one.healthy() || s.one.member.Enabled == s.group.Idle) {
 			return false
 		}
 	}
 	for _, g := range v.p.Groups {
-		if g.Await && !g.Idle && g.Share != Proportional && next.Share(g.Revision) != g.Share {
+		if g.Await && !g.Idle && g.Share != Proportional && v.next.Share(g.Revision) < g.Share {
 			return false
 		}
 	}
@@ -205,14 +217,15 @@ func (v *view) reached(next Routing) bool {
 
 // Drained reports whether nothing is left that the picture does not want, and whether the groups without traffic have
 // finished theirs since the given time, or had the drain timeout to do so.
-func Drained(p Picture, o Observation, since time.Time) bool {
-	v := look(p, o)
+func Drained(p Picture, o Observation, since time.Time) bool { return look(p, o).empty(since) }
+
+func (v *view) empty(since time.Time) bool {
 	if !v.applied() || len(v.surplus()) > 0 {
 		return false
 	}
-	for _, s := range v.wanted {
-		waited := o.Now.Sub(since) >= p.Drain
-		if s.group.Share == 0 && !s.group.Idle && v.inFlight(s.id) > 0 && !waited {
+	waited := v.o.Now.Sub(since) >= v.p.Drain
+	for _, s := range v.seats {
+		if s.group.Share == 0 && !s.group.Idle && s.one != nil && s.one.inFlight > 0 && !waited {
 			return false
 		}
 	}

@@ -3,13 +3,15 @@ package deploy
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // crashes is how many ends in a row, each soon after its start, are a crash loop.
 const crashes = 3
 
 // failure says why the rollout cannot go on, or nothing.
-func (r Rollout) failure(o Observation, settled bool) string {
+func (r Rollout) failure(v *view) string {
+	o := v.o
 	if p := o.Prepared[r.To]; p.Err != "" {
 		return p.Err
 	}
@@ -22,15 +24,15 @@ func (r Rollout) failure(o Observation, settled bool) string {
 			return strings.TrimSpace(fmt.Sprintf("%s failed: %s", task.Name, result.Reason))
 		}
 	}
-	if v := o.Verdict; v.Outcome == Fail && v.Rollout == r.ID {
-		return v.Reason
+	if o.Verdict.Outcome == Fail && o.Verdict.Rollout == r.ID {
+		return o.Verdict.Reason
 	}
 	if !r.Sick.IsZero() && o.Now.Sub(r.Sick) >= 3*r.ProbeInterval {
 		return fmt.Sprintf("no instance of %s has been healthy for %s: %s", r.To, seconds(o.Now.Sub(r.Sick)), r.complaint(o))
 	}
-	waiting := !settled || !r.tasksDone()
-	if gate.Deadline > 0 && waiting && r.PausedAt.IsZero() && o.Now.Sub(r.Entered) > gate.Deadline {
-		return fmt.Sprintf("step %s was not reached within %s: %s", r.Step().Name, seconds(gate.Deadline), waitingFor(r.Picture(), o))
+	waiting := r.Reached.IsZero() && r.PausedAt.IsZero() && (!v.settled() || !r.tasksDone())
+	if gate.Deadline > 0 && waiting && o.Now.Sub(r.Entered) > gate.Deadline {
+		return fmt.Sprintf("step %s was not reached within %s: %s", r.Step().Name, seconds(gate.Deadline), v.waiting())
 	}
 	return ""
 }
@@ -41,7 +43,7 @@ func (r Rollout) crash(o Observation) string {
 		if i.Revision != r.To {
 			continue
 		}
-		if i.Exits >= crashes && i.State == Exited {
+		if i.Exits >= crashes && i.State == Exited && i.Ended.After(r.Created) {
 			return fmt.Sprintf("%s ended %d times in a row: %s", i.ID, i.Exits, i.Reason)
 		}
 		if r.StartTimeout > 0 && i.State == Running && r.neverHealthy(i, o) {
@@ -52,12 +54,15 @@ func (r Rollout) crash(o Observation) string {
 }
 
 // neverHealthy reports whether every proxy has known and probed an instance for start_timeout without a success. The
-// time begins when the proxies were told of it, so that a controller that was away blames nobody for that.
+// time begins when the proxies were told of it, and not before this controller watches, so that one that was away
+// blames nobody for that.
 func (r Rollout) neverHealthy(i Instance, o Observation) bool {
 	m, known := o.Routing.Member(i.ID)
 	since := i.Started
-	if m.Since.After(since) {
-		since = m.Since
+	for _, later := range []time.Time{m.Since, r.Watched} {
+		if later.After(since) {
+			since = later
+		}
 	}
 	if !known || m.Enabled || healthySomewhere(i, o) || o.Now.Sub(since) <= r.StartTimeout {
 		return false
@@ -108,16 +113,15 @@ func (r Rollout) complaint(o Observation) string {
 	return "none is left"
 }
 
-// waitingFor says in words what a picture is still missing.
-func waitingFor(p Picture, o Observation) string {
-	v := look(p, o)
+// waiting says in words what the picture is still missing.
+func (v *view) waiting() string {
 	var missing []string
-	for _, s := range v.wanted {
-		switch i, exists := v.have[s.id]; {
-		case !s.group.Await, v.healthy(s.id):
-		case !exists:
+	for _, s := range v.seats {
+		switch {
+		case !s.group.Await, s.one != nil && s.one.healthy():
+		case s.one == nil:
 			missing = append(missing, s.id+" to start")
-		case i.State == Exited:
+		case s.one.State == Exited:
 			missing = append(missing, s.id+" to start again")
 		default:
 			missing = append(missing, s.id+" to be healthy")

@@ -15,6 +15,7 @@ type Move struct {
 	Had     int        // instances of From at full strength
 	Left    int        // instances of From that a superseded rollout has left
 	Want    int        // instances of To
+	Enough  int        // instances that answered everything when the move began; 0: nobody knows
 	Over    []Standing // what a superseded rollout had brought in and still answers
 	Failed  int        // instances of a superseded rollout that was on its way back: they get only what the overload rule leaves them
 	S       Service    // To's settings
@@ -61,17 +62,22 @@ func (m Move) canary() string {
 }
 
 // full is the number of instances that the overload rule counts from. Where the new settings ask for fewer, they say
-// that so many are enough.
+// that so many are enough; and what fewer instances answered before the rollout is not taken from them because of it.
 func (m Move) full() int {
 	if m.From == "" {
 		return 0
 	}
-	return min(m.Had, m.Want)
+	return min(m.Had, m.Want, cmp.Or(m.Enough, m.Want))
 }
 
-// rest is how the world looks when the move is over and revision alone serves.
-func (m Move) rest(revision string, n int) Picture {
-	p := Picture{Service: m.Service, MaxTotal: n, MinServing: n, Stable: revision, Drain: m.S.DrainTimeout.D()}
+// rest is how the world looks when the move is over and revision alone serves. It keeps the room that the move had:
+// where what should go is all that answers, it may stay, and what should serve can be started all the same.
+func (m Move) rest(revision string, n, room int) Picture {
+	missing := 0
+	if rolling := m.S.Strategy.Rolling; rolling != nil {
+		missing = rolling.MaxUnavailable
+	}
+	p := Picture{Service: m.Service, MaxTotal: max(n, room), MinServing: max(0, n-missing), Stable: revision, Drain: m.S.DrainTimeout.D()}
 	if revision != "" {
 		p.Groups = []Group{{Revision: revision, Instances: n, Share: Whole, Await: true}}
 	}
@@ -135,7 +141,8 @@ func First(m Move) (forth, back []Step) {
 	}
 	nothing := m.picture(m.Want, 0)
 	nothing.Stable = ""
-	return []Step{{Name: "start", Picture: p, Gate: gate}}, []Step{{Name: "back", Picture: nothing}}
+	back = []Step{{Name: "back", Picture: nothing, Gate: Gate{Deadline: m.S.Deadline.D()}}}
+	return []Step{{Name: "start", Picture: p, Gate: gate}}, back
 }
 
 // bake is the strategy's own: also the first version is watched before anybody says that it is there.

@@ -5,6 +5,7 @@ import "time"
 // Picture is what the world should look like: which instances run and who answers the requests.
 type Picture struct {
 	Service    string  `json:"service"`
+	Rollout    string  `json:"rollout,omitempty"` // that wants it; users are assigned anew with every rollout
 	Groups     []Group `json:"groups,omitempty"`
 	MaxTotal   int     `json:"max_total"`      // instances that may exist at once; no start goes above it
 	MinServing int     `json:"min_serving"`    // healthy enabled instances that naru itself never goes below

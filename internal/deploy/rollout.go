@@ -58,6 +58,7 @@ type Rollout struct {
 	Created time.Time `json:"created"`
 	Entered time.Time `json:"entered"`          // since when the present picture has not been true: the deadline runs from here
 	Reached time.Time `json:"reached,omitzero"` // since when it has been true: the bake runs from here
+	Watched time.Time `json:"watched,omitzero"` // since when this controller has been watching: no start counts from before
 	Closed  time.Time `json:"closed,omitzero"`
 
 	Tasks    map[string]TaskResult `json:"tasks,omitempty"`
@@ -85,23 +86,26 @@ func (r Rollout) Step() Step {
 
 // Picture is what the rollout wants of the world now.
 func (r Rollout) Picture() Picture {
-	switch {
-	case r.Passed && r.Returning:
-		return r.roomy(r.Home)
-	case r.Passed:
-		return r.roomy(r.Rest)
-	case !r.Open() || r.Returning || r.tasksDone():
-		return r.Step().Picture
-	case r.At == 0:
-		return r.Step().Picture.withShares(r.Start)
-	default:
-		return r.Step().Picture.withShares(r.Forth[r.At-1].Picture)
-	}
+	p := r.picture()
+	p.Rollout = r.ID
+	return p
 }
 
-// roomy gives a resting picture the room of the rollout: while the old instances drain, a crashed one may be replaced.
-func (r Rollout) roomy(p Picture) Picture {
-	p.MaxTotal = max(p.MaxTotal, r.Forth[len(r.Forth)-1].Picture.MaxTotal)
+func (r Rollout) picture() Picture {
+	switch {
+	case r.Passed && r.Returning:
+		return r.Home
+	case r.Passed:
+		return r.Rest
+	case r.Returning || r.tasksDone():
+		return r.Step().Picture
+	case r.At > 0:
+		return r.Step().Picture.withShares(r.Forth[r.At-1].Picture)
+	}
+	p := r.Step().Picture.withShares(r.Start)
+	if r.From == "" { // nobody takes over what nobody answers before the first version has passed its tests
+		p.Stable = ""
+	}
 	return p
 }
 
@@ -131,6 +135,22 @@ func (r Rollout) thaw(d time.Duration) Rollout {
 	if !r.Reached.IsZero() {
 		r.Reached = r.Reached.Add(d)
 	}
+	return r
+}
+
+// Resumed returns the rollout as a controller finds it that has just been started. What happened while nobody watched
+// is held against nobody: the deadline and the time to start begin anew, and so does the judgement of a canary's health.
+// Bake time goes on where the picture is still true.
+func (r Rollout) Resumed(now time.Time) Rollout {
+	if !r.Open() {
+		return r
+	}
+	if !r.PausedAt.IsZero() {
+		r = r.thaw(now.Sub(r.PausedAt))
+		r.PausedAt = now
+	}
+	r.Entered, r.Watched = now, now
+	r.Served, r.Sick = false, time.Time{}
 	return r
 }
 

@@ -9,6 +9,7 @@ import (
 // that was killed knows what the proxies may have heard.
 type Routing struct {
 	Version      uint64   `json:"version"`
+	Traffic      uint64   `json:"traffic"` // the Version with which the traffic last changed; what came after it is housekeeping
 	Splits       []Split  `json:"splits,omitempty"`
 	Proportional bool     `json:"proportional,omitempty"` // shares follow the healthy enabled members
 	Members      []Member `json:"members,omitempty"`      // every running instance: all are probed
@@ -59,6 +60,16 @@ func (r Routing) served(revision string) (n int) {
 	return n
 }
 
+// standing counts such members of all revisions.
+func (r Routing) standing() (n int) {
+	for _, m := range r.Members {
+		if m.Served {
+			n++
+		}
+	}
+	return n
+}
+
 // Share returns what part of the random traffic a revision is given.
 func (r Routing) Share(revision string) Share {
 	for _, s := range r.Splits {
@@ -71,10 +82,26 @@ func (r Routing) Share(revision string) Share {
 
 // same reports whether two routings say the same, whatever their versions.
 func (r Routing) same(q Routing) bool {
+	return slices.EqualFunc(r.Members, q.Members, Member.same) && r.sameRules(q)
+}
+
+// sameTraffic reports whether two routings send the same requests to the same instances. They may differ in members
+// that are given none: those that are still starting, and those that have gone.
+func (r Routing) sameTraffic(q Routing) bool {
+	return slices.EqualFunc(r.enabled(), q.enabled(), Member.same) && r.sameRules(q)
+}
+
+func (r Routing) sameRules(q Routing) bool {
 	return slices.EqualFunc(r.Splits, q.Splits, func(a, b Split) bool {
 		return a.Revision == b.Revision && a.Share == b.Share && slices.Equal(a.Match, b.Match)
-	}) && slices.EqualFunc(r.Members, q.Members, func(a, b Member) bool {
-		return a.ID == b.ID && a.Address == b.Address && a.Enabled == b.Enabled && a.Served == b.Served
 	}) && r.Proportional == q.Proportional && r.Stable == q.Stable && r.Canary == q.Canary && r.Rollout == q.Rollout &&
 		r.Full == q.Full && r.MaxOverload == q.MaxOverload && r.Hold == q.Hold && r.Preview == q.Preview
+}
+
+func (m Member) same(n Member) bool {
+	return m.ID == n.ID && m.Address == n.Address && m.Enabled == n.Enabled && m.Served == n.Served
+}
+
+func (r Routing) enabled() []Member {
+	return slices.DeleteFunc(slices.Clone(r.Members), func(m Member) bool { return !m.Enabled })
 }

@@ -4,25 +4,26 @@ import "math"
 
 // shares computes what each revision may be given now: what the picture says, held against who is able to answer.
 //
-//   - Stable may be given as much as the overload cap of its healthy instances allows, at once.
+//   - Stable may be given as much as the overload cap of its sound instances allows, at once.
 //   - Another revision is given more only when all its instances are ready, and less at once.
 //   - What is then missing goes to Stable up to its cap, to revisions that are on their way out, and last to the
-//     candidate, each up to its own cap. What still nobody can take is held by the proxies.
-func (v *view) shares(on map[string]bool) map[string]Share {
+//     candidate or a warm revision, each up to its own cap. What still nobody can take is held by the proxies. One that
+//     has never carried traffic, such as a first version that has not passed its tests, is not the one to help out.
+func (v *view) shares() map[string]Share {
 	out := map[string]Share{}
 	if v.p.proportional() {
 		return out
 	}
 	missing := Whole
 	give := func(revision string, upTo Share) {
-		got := max(0, min(upTo, missing, v.limit(revision, on)-out[revision]))
+		got := max(0, min(upTo, missing, v.limit(revision)-out[revision]))
 		out[revision] += got
 		missing -= got
 	}
 	for _, g := range v.p.Groups {
 		switch {
 		case g.Idle:
-		case g.Revision == v.p.Stable, v.ready(g, on):
+		case g.Revision == v.p.Stable, v.ready(g):
 			give(g.Revision, g.Share)
 		default:
 			give(g.Revision, min(g.Share, v.o.Routing.Share(g.Revision)))
@@ -32,13 +33,13 @@ func (v *view) shares(on map[string]bool) map[string]Share {
 		return out
 	}
 	give(v.p.Stable, missing)
-	for _, revision := range v.revisions() {
-		if _, known := v.p.group(revision); !known {
+	for _, revision := range v.revisions {
+		if _, known := v.p.group(revision); !known && v.o.Routing.served(revision) > 0 {
 			give(revision, missing)
 		}
 	}
 	for _, g := range v.p.Groups {
-		if !g.Idle && g.Share > 0 {
+		if !g.Idle && (g.Share > 0 || v.o.Routing.served(g.Revision) > 0) {
 			give(g.Revision, missing)
 		}
 	}
@@ -46,27 +47,32 @@ func (v *view) shares(on map[string]bool) map[string]Share {
 }
 
 // ready reports whether all wanted instances of a group are healthy and may be given requests.
-func (v *view) ready(g Group, on map[string]bool) bool {
-	for _, s := range v.wanted {
-		if s.group.Revision == g.Revision && !s.group.Idle && (!on[s.id] || !v.healthy(s.id)) {
+func (v *view) ready(g Group) bool {
+	for _, s := range v.seats {
+		if s.group.Revision == g.Revision && !s.group.Idle && (s.one == nil || !s.one.on || !s.one.healthy()) {
 			return false
 		}
 	}
 	return true
 }
 
-// limit is the largest share that the healthy enabled instances of a revision may be given.
-func (v *view) limit(revision string, on map[string]bool) Share {
-	healthy := 0
-	for id := range on {
-		if v.have[id].Revision == revision && v.healthy(id) {
-			healthy++
-		}
-	}
-	if healthy == 0 {
+// limit is the largest share that the sound instances of a revision may be given.
+func (v *view) limit(revision string) Share {
+	n := v.sound(revision)
+	if n == 0 {
 		return 0
 	}
-	return v.p.cap(healthy)
+	return v.p.cap(n)
+}
+
+// sound counts the instances of a revision that requests may go to.
+func (v *view) sound(revision string) (n int) {
+	for i := range v.all {
+		if one := &v.all[i]; one.Revision == revision && one.sound() {
+			n++
+		}
+	}
+	return n
 }
 
 // cap is what so many instances may be given without one of them exceeding the overload rule.
@@ -78,13 +84,13 @@ func (p Picture) cap(instances int) Share {
 }
 
 // splits writes the shares down, the picture's revisions first. Where traffic is proportional they are what the
-// healthy enabled instances make of it at this moment; the proxies compute them anew with every change of health.
-func (v *view) splits(on map[string]bool, shares map[string]Share) []Split {
+// sound instances make of it at this moment; the proxies compute them anew with every change of health.
+func (v *view) splits(shares map[string]Share) []Split {
 	if v.p.proportional() {
-		shares = v.parts(on)
+		shares = v.parts()
 	}
-	var out []Split
-	for _, revision := range v.revisions() {
+	out := make([]Split, 0, len(v.revisions))
+	for _, revision := range v.revisions {
 		g, known := v.p.group(revision)
 		if known || shares[revision] > 0 {
 			out = append(out, Split{revision, shares[revision], g.Match})
@@ -93,19 +99,15 @@ func (v *view) splits(on map[string]bool, shares map[string]Share) []Split {
 	return out
 }
 
-// parts gives each revision its part of the healthy enabled instances; rounding goes to the last.
-func (v *view) parts(on map[string]bool) map[string]Share {
-	count, total := map[string]int{}, 0
-	for id := range on {
-		if v.healthy(id) {
-			count[v.have[id].Revision]++
-			total++
-		}
+// parts gives each revision its part of the sound instances; rounding goes to the last.
+func (v *view) parts() map[string]Share {
+	left, rest := 0, Whole
+	for _, revision := range v.revisions {
+		left += v.sound(revision)
 	}
-	out, left := map[string]Share{}, total
-	rest := Whole
-	for _, revision := range v.revisions() {
-		if n := count[revision]; n > 0 {
+	out := map[string]Share{}
+	for _, revision := range v.revisions {
+		if n := v.sound(revision); n > 0 {
 			out[revision] = Share(n * int(rest) / left)
 			rest -= out[revision]
 			left -= n

@@ -58,6 +58,14 @@ func (s State) Picture() Picture {
 	return s.Rest
 }
 
+// Resumed returns the state as a controller finds it that has just been started; it calls this once, before its first turn.
+func (s State) Resumed(now time.Time) State {
+	if r, open := s.Open(); open {
+		s.Rollout = new(r.Resumed(now))
+	}
+	return s
+}
+
 // Decide is one turn of the engine: it advances the rollout, settles what has ended, and says what to do. The caller
 // saves the state before it carries out the actions.
 func Decide(s State, o Observation) (State, []Action) {
@@ -71,10 +79,9 @@ func Decide(s State, o Observation) (State, []Action) {
 	}
 	s = s.honour(o.Now)
 	acts, _ := Converge(s.Picture(), o)
-	for i, a := range acts {
+	for _, a := range acts {
 		if p, ok := a.(Publish); ok {
-			p.Routing.Rollout = s.salt()
-			acts[i], s.Routing = p, p.Routing
+			s.Routing = p.Routing
 		}
 	}
 	if r, open := s.Open(); open {
@@ -83,14 +90,6 @@ func Decide(s State, o Observation) (State, []Action) {
 		}
 	}
 	return s, acts
-}
-
-// salt makes users' assignment differ from one rollout to the next.
-func (s State) salt() string {
-	if r, open := s.Open(); open {
-		return r.ID
-	}
-	return ""
 }
 
 // settle takes over what an ended rollout leaves.
@@ -125,7 +124,7 @@ func (s State) honour(now time.Time) State {
 		s.Rest = s.Rest.without(owed.Revision)
 		if owed.Kind == UpdateStandby {
 			s.Rest.Groups = append(s.Rest.Groups, Group{Revision: s.Stable, Instances: owed.Instances, First: s.Instances, Idle: true})
-			s.Rest.MaxTotal = s.Instances + owed.Instances
+			s.Rest.MaxTotal = max(s.Rest.MaxTotal, s.Instances+owed.Instances)
 		}
 	}
 	s.Obligations = later

@@ -35,7 +35,7 @@ func (r RollingOptions) validate(p *problems, instances int) {
 		p.add(at+".max_surge", "%d: must be from 0 to %d", surge, maxInstances)
 	case r.MaxUnavailable < 0:
 		p.add(at+".max_unavailable", "%d: must not be negative", r.MaxUnavailable)
-	case r.MaxUnavailable > instances:
+	case r.MaxUnavailable > max(instances, 1):
 		p.add(at+".max_unavailable", "%d is more than the %d instances there are", r.MaxUnavailable, instances)
 	case surge == 0 && r.MaxUnavailable == 0:
 		p.add(at, "max_surge and max_unavailable are both 0: no instance could ever be replaced")
@@ -87,13 +87,14 @@ func (c CanaryOptions) validate(p *problems, s Service) {
 	for i, step := range c.Steps {
 		path := fmt.Sprintf("%s.steps[%d]", at, i)
 		step.validate(p, path, s.Instances)
-		if step.Weight < before {
+		switch last := i == len(c.Steps)-1; {
+		case step.Weight <= 0 || step.Weight > Whole: // reported already
+		case last && step.Weight != Whole:
+			p.add(path+".weight", "the last step is %s: it must be 100%%, or the rollout would never end", step.Weight)
+		case step.Weight < before:
 			p.add(path+".weight", "%s after %s: steps may not go down", step.Weight, before)
 		}
-		if i == len(c.Steps)-1 && step.Weight != Whole {
-			p.add(path+".weight", "the last step is %s: it must be 100%%, or the rollout would never end", step.Weight)
-		}
-		before = max(before, step.Weight)
+		before = max(before, min(step.Weight, Whole))
 	}
 	p.bake(at+".bake", c.Bake)
 	p.positive(at+".test_timeout", c.TestTimeout)

@@ -2,102 +2,135 @@ package deploy
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
-// view is an observation held against a picture: who is wanted, who is there, who is healthy.
+// view is an observation held against a picture: who is there, who is wanted, and who answers from now on.
 type view struct {
-	p      Picture
-	o      Observation
-	have   map[string]Instance
-	wanted []seat
-	seated map[string]seat
+	p         Picture
+	o         Observation
+	all       []one
+	seats     []seat   // the wanted ones
+	revisions []string // those that the picture or the world knows, the picture's first
+	next      Routing  // what the proxies should be told now
 }
 
-// seat is a wanted instance.
+// one is an instance and all that is known of it.
+type one struct {
+	Instance
+	health   Healthiness
+	member   Member // its place in the last published routing, if it has one at its present address
+	on       bool   // it may be given requests from now on
+	wanted   bool
+	idle     bool // wanted, but without requests
+	inFlight int
+}
+
+func (i *one) healthy() bool { return i.health == Healthy }
+
+// sound reports whether an instance that was found healthy may go on being counted on. What a proxy that was just
+// started does not know yet is no reason to move traffic.
+func (i *one) sound() bool { return i.on && i.health != Unhealthy }
+
+// seat is a wanted instance; one is nil when it does not exist.
 type seat struct {
 	id    string
 	slot  int
 	group Group
+	one   *one
 }
 
+func (s seat) live() bool { return s.one != nil && s.one.Live() }
+
 func look(p Picture, o Observation) *view {
-	v := &view{p: p, o: o, have: map[string]Instance{}, seated: map[string]seat{}}
-	for _, i := range o.Instances {
-		v.have[i.ID] = i
+	v := &view{p: p, o: o, all: make([]one, len(o.Instances))}
+	for i, instance := range o.Instances {
+		v.all[i] = examine(instance, o)
 	}
+	v.revisions = v.known()
 	for _, g := range p.Groups {
-		for _, slot := range v.slots(g) {
-			s := seat{InstanceID(p.Service, g.Revision, slot), slot, g}
-			v.wanted = append(v.wanted, s)
-		}
+		v.seat(g)
 	}
 	v.makeRoom()
-	for _, s := range v.wanted {
-		v.seated[s.id] = s
+	for _, s := range v.seats {
+		if s.one != nil {
+			s.one.wanted, s.one.idle = true, s.group.Idle
+		}
 	}
+	v.next = v.routing()
 	return v
 }
 
-// makeRoom gives up broken instances that the picture does not await when they alone keep an awaited one from being
-// started: MaxTotal is reached, and what nobody wants must stay because it is all that serves. Without it a fix could
-// not be shipped while stable itself is broken.
-func (v *view) makeRoom() {
-	blocked, serving, leaving := 0, 0, 0
-	wanted := map[string]bool{}
-	for _, s := range v.wanted {
-		wanted[s.id] = true
-		if i, exists := v.have[s.id]; s.group.Await && (!exists || !i.Live()) {
-			blocked++
-		}
+func examine(i Instance, o Observation) one {
+	n := one{Instance: i, health: o.health(i)}
+	if m, ok := o.Routing.Member(i.ID); ok && m.Address == i.Address {
+		n.member = m
 	}
-	for _, i := range v.o.Instances {
-		serves := v.healthy(i.ID) && v.enabled(i.ID)
-		if serves {
-			serving++
-		}
-		if !wanted[i.ID] && i.Live() && !serves {
-			leaving++
-		}
+	for _, p := range o.Proxies {
+		n.inFlight += p.Backends[i.ID].InFlight
 	}
-	leaving += max(0, serving-v.p.MinServing)
-	short := blocked - (v.p.MaxTotal - v.live()) - leaving
-	v.wanted = slices.DeleteFunc(v.wanted, func(s seat) bool {
-		if short <= 0 || s.group.Await || v.healthy(s.id) || !v.have[s.id].Live() {
-			return false
-		}
-		short--
-		return true
-	})
+	return n
 }
 
-// slots chooses which of a group's instances are wanted: those that serve before those that do not, then the lowest
+// health is what all proxies together say of an instance at its present address: it is healthy when each of them
+// says so, and unhealthy when one of them does.
+func (o Observation) health(i Instance) Healthiness {
+	if i.State != Running || i.Ready != nil && !*i.Ready {
+		return Unhealthy
+	}
+	all := Unknown
+	if len(o.Proxies) > 0 {
+		all = Healthy
+	}
+	for _, p := range o.Proxies {
+		switch b := p.Backends[i.ID]; {
+		case b.Address != i.Address || b.Health == Unknown || b.Health == "":
+			all = Unknown
+		case b.Health == Unhealthy:
+			return Unhealthy
+		}
+	}
+	return all
+}
+
+// seat chooses which of a group's instances are wanted: those that serve before those that do not, then the lowest
 // numbers. So a group that shrinks loses its broken instances first.
-func (v *view) slots(g Group) []int {
+func (v *view) seat(g Group) {
 	limit := v.end(g)
-	var there []Instance
-	for _, i := range v.o.Instances {
-		if i.Revision == g.Revision && i.State == Running && i.Slot > g.First && i.Slot <= limit {
-			there = append(there, i)
+	there := make([]*one, 0, len(v.all))
+	for i := range v.all {
+		if n := &v.all[i]; n.Revision == g.Revision && n.Slot > g.First && n.Slot <= limit {
+			there = append(there, n)
 		}
 	}
-	slices.SortFunc(there, func(a, b Instance) int {
-		return cmp.Or(cmp.Compare(v.rank(a), v.rank(b)), cmp.Compare(a.Slot, b.Slot))
-	})
-	var chosen []int
-	for _, i := range there[:min(len(there), g.Instances)] {
-		chosen = append(chosen, i.Slot)
-	}
-	for slot := g.First + 1; len(chosen) < g.Instances; slot++ {
-		if !slices.Contains(chosen, slot) {
-			chosen = append(chosen, slot)
+	slices.SortFunc(there, func(a, b *one) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Slot, b.Slot)) })
+	begin := len(v.seats)
+	for _, n := range there[:min(len(there), g.Instances)] {
+		if n.State == Running {
+			v.seats = append(v.seats, seat{n.ID, n.Slot, g, n})
 		}
 	}
-	slices.Sort(chosen)
-	return chosen
+	for slot := g.First + 1; len(v.seats)-begin < g.Instances; slot++ {
+		if !slices.ContainsFunc(v.seats[begin:], func(s seat) bool { return s.slot == slot }) {
+			v.seats = append(v.seats, seat{slot: slot, group: g})
+		}
+	}
+	for i := begin; i < len(v.seats); i++ {
+		if s := &v.seats[i]; s.one == nil {
+			s.id, s.one = InstanceID(v.p.Service, g.Revision, s.slot), find(there, s.slot)
+		}
+	}
+	slices.SortFunc(v.seats[begin:], func(a, b seat) int { return cmp.Compare(a.slot, b.slot) })
+}
+
+func find(there []*one, slot int) *one {
+	for _, n := range there {
+		if n.Slot == slot {
+			return n
+		}
+	}
+	return nil
 }
 
 // end is the last slot that may belong to a group: where the next group of the same revision begins.
@@ -111,104 +144,121 @@ func (v *view) end(g Group) int {
 	return limit
 }
 
-func (v *view) rank(i Instance) int {
-	switch healthy, enabled := v.healthy(i.ID), v.enabled(i.ID); {
-	case healthy && enabled:
-		return 0
-	case healthy:
-		return 1
-	case enabled:
-		return 2
-	default:
-		return 3
+// rank orders instances by their use: the lower, the later they go.
+func rank(n *one) int {
+	out := 0
+	switch {
+	case n.State != Running:
+		return 6
+	case n.health == Unhealthy:
+		out = 4
+	case n.health == Unknown && !n.member.Enabled:
+		out = 3
+	case n.health == Healthy && !n.member.Enabled:
+		out = 2
+	case n.health == Unknown:
+		out = 1
 	}
+	if n.health == Unhealthy && !n.member.Enabled {
+		out++
+	}
+	return out
 }
 
-// healthy reports whether every proxy sees the instance healthy at its present address.
-func (v *view) healthy(id string) bool {
-	i, ok := v.have[id]
-	if !ok || i.State != Running || len(v.o.Proxies) == 0 {
-		return false
-	}
-	for _, p := range v.o.Proxies {
-		if b, ok := p.Backends[id]; !ok || b.Health != Healthy || b.Address != i.Address {
-			return false
+// makeRoom gives up broken instances that the picture does not await when they alone keep an awaited one from being
+// started: MaxTotal is reached, and what nobody wants must stay because it is all that serves. Without it a fix could
+// not be shipped while stable itself is broken.
+func (v *view) makeRoom() {
+	missing, serving, leaving := v.missing(), 0, 0
+	for i := range v.all {
+		n := &v.all[i]
+		serves := n.healthy() && n.member.Enabled
+		if serves {
+			serving++
+		}
+		if n.Live() && !serves && !slices.ContainsFunc(v.seats, func(s seat) bool { return s.one == n }) {
+			leaving++
 		}
 	}
-	return true
-}
-
-// enabled reports whether the last published routing gives the instance requests at its present address.
-func (v *view) enabled(id string) bool {
-	m, ok := v.o.Routing.Member(id)
-	return ok && m.Enabled && m.Address == v.have[id].Address
-}
-
-// applied reports whether every proxy follows the last published routing.
-func (v *view) applied() bool {
-	for _, p := range v.o.Proxies {
-		if p.Version != v.o.Routing.Version {
+	leaving += max(0, serving-v.p.MinServing)
+	short := missing - (v.p.MaxTotal - v.live()) - leaving
+	v.seats = slices.DeleteFunc(v.seats, func(s seat) bool {
+		if short <= 0 || s.group.Await || !s.live() || s.one.health != Unhealthy {
 			return false
 		}
-	}
-	return len(v.o.Proxies) > 0 || v.o.Routing.Version == 0
+		short--
+		return true
+	})
 }
 
-// inFlight is the number of requests that the proxies have on an instance.
-func (v *view) inFlight(id string) (n int) {
-	for _, p := range v.o.Proxies {
-		n += p.Backends[id].InFlight
-	}
-	return n
-}
-
-// live counts the instances that occupy the machine.
-func (v *view) live() (n int) {
-	for _, i := range v.o.Instances {
-		if i.Live() {
+// missing counts what the picture awaits and does not run.
+func (v *view) missing() (n int) {
+	for _, s := range v.seats {
+		if s.group.Await && !s.live() {
 			n++
 		}
 	}
 	return n
 }
 
-// surplus lists the instances that nobody wants, in the order in which they go: broken ones first, then the newest revision.
-func (v *view) surplus() []Instance {
-	var out []Instance
-	for _, i := range v.o.Instances {
-		if _, ok := v.seated[i.ID]; !ok {
-			out = append(out, i)
+// live counts the instances that occupy the machine.
+func (v *view) live() (n int) {
+	for i := range v.all {
+		if v.all[i].Live() {
+			n++
 		}
 	}
-	slices.SortFunc(out, func(a, b Instance) int {
-		return cmp.Or(-cmp.Compare(v.rank(a), v.rank(b)), -cmp.Compare(Number(a.Revision), Number(b.Revision)), -cmp.Compare(a.Slot, b.Slot))
-	})
+	return n
+}
+
+// applied reports whether every proxy follows the last published routing.
+func (v *view) applied() bool { return v.follow(v.o.Routing.Version) }
+
+// latest is the highest version that anybody knows.
+func (v *view) latest() uint64 {
+	version := v.o.Routing.Version
+	for _, p := range v.o.Proxies {
+		version = max(version, p.Version)
+	}
+	return version
+}
+
+// follow reports whether every proxy has taken over a version or a later one of ours.
+func (v *view) follow(version uint64) bool {
+	for _, p := range v.o.Proxies {
+		if p.Version < version || p.Version > v.o.Routing.Version {
+			return false
+		}
+	}
+	return len(v.o.Proxies) > 0 || version == 0
+}
+
+// surplus lists the instances that nobody wants.
+func (v *view) surplus() (out []*one) {
+	for i := range v.all {
+		if n := &v.all[i]; !n.wanted {
+			out = append(out, n)
+		}
+	}
 	return out
 }
 
-// revisions lists those that the picture or the world knows, the picture's first.
-func (v *view) revisions() []string {
-	var out []string
+// known lists the revisions of the picture, then those that still run, the oldest first.
+func (v *view) known() []string {
+	out := make([]string, 0, 4)
 	for _, g := range v.p.Groups {
 		if !g.Idle && !slices.Contains(out, g.Revision) {
 			out = append(out, g.Revision)
 		}
 	}
-	rest := map[string]bool{}
-	for _, i := range v.o.Instances {
-		if !slices.Contains(out, i.Revision) {
-			rest[i.Revision] = true
+	pictured := len(out)
+	for i := range v.all {
+		if !slices.Contains(out, v.all[i].Revision) {
+			out = append(out, v.all[i].Revision)
 		}
 	}
-	return append(out, slices.SortedFunc(maps.Keys(rest), func(a, b string) int {
+	slices.SortFunc(out[pictured:], func(a, b string) int {
 		return cmp.Or(cmp.Compare(Number(a), Number(b)), strings.Compare(a, b))
-	})...)
-}
-
-// backoff is how long a program that ended soon after its start waits for the next one: 0.5 s, doubled each time, at most 30 s.
-func backoff(exits int) time.Duration {
-	if exits == 0 {
-		return 0
-	}
-	return min(30*time.Second, 500*time.Millisecond<<min(exits-1, 8))
+	})
+	return out
 }

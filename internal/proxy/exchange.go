@@ -165,9 +165,10 @@ func (x *Exchange) pick(g *share) *Backend {
 }
 
 // Cookie is the user id to set as cookie [UserCookie] on the response. set is
-// false when there is nothing to set.
+// false when there is nothing to set. A preview needs it only where users
+// stay with one instance: tests are users there.
 func (x *Exchange) Cookie() (value string, set bool) {
-	if !x.fresh || x.preview {
+	if !x.fresh || x.preview && !x.route.spec.Affinity.Sticky {
 		return "", false
 	}
 	return x.user, true

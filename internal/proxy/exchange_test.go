@@ -201,6 +201,21 @@ func TestRetriesCanBeTurnedOff(t *testing.T) {
 	x.Done(Outcome{Status: 502, Answered: ByNaru})
 }
 
+func TestPreviewWithoutStickinessSetsNoCookie(t *testing.T) {
+	r := New(Options{})
+	route := canary(0, backendsOf("r1", 1)...)
+	route.Preview = &Preview{Revision: "r1", Listen: true}
+	route.Affinity = Affinity{By: ByCookie}
+	apply(t, r, 1, route)
+	v := get()
+	v.Preview = "chat"
+	x := begin(t, r, v)
+	if _, set := x.Cookie(); set {
+		t.Error("a test is made a user")
+	}
+	x.Done(Outcome{Status: 200})
+}
+
 func TestPreview(t *testing.T) {
 	r := New(Options{})
 	route := canary(0, append(backendsOf("r1", 1), backendsOf("r2", 1)...)...)
@@ -218,8 +233,8 @@ func TestPreview(t *testing.T) {
 		if b := acquire(t, x); b.Revision() != "r2" {
 			t.Errorf("preview went to %s", b.Revision())
 		}
-		if _, set := x.Cookie(); set {
-			t.Error("a preview sets a cookie")
+		if _, set := x.Cookie(); !set {
+			t.Error("a test could not stay with one instance, as users do")
 		}
 		x.Done(Outcome{Status: 200})
 	}

@@ -1,0 +1,21 @@
+GO ?= go
+SEEDS ?= 100000
+
+.PHONY: build test lint sim
+
+build:
+	$(GO) build -o bin/naru ./cmd/naru
+
+# Unit tests, simulation, and the end-to-end tests of the built binary under load.
+test:
+	$(GO) test -race -shuffle=on -timeout 10m ./internal/... ./cmd/... ./examples/...
+	$(GO) test -shuffle=on -timeout 9m ./test/...
+
+lint:
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt-ed: $$out"; exit 1; }
+
+# More simulated lives of the pure core: make sim SEEDS=1000000
+sim:
+	NARU_SIM_SEEDS=$(SEEDS) $(GO) test ./internal/deploy -run 'Invariant|Mutant|SameEnd|Fix' -timeout 300m -v

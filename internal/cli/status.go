@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/naru-deploy/naru/internal/api"
+	"github.com/naru-deploy/naru/internal/engine"
+)
+
+func statusCommand(s *shell) *cobra.Command {
+	var watch bool
+	cmd := &cobra.Command{
+		Use:   "status [SERVICE]",
+		Short: "Show what runs and who gets the traffic",
+		Long: `Show what runs and who gets the traffic: of one service, or of all. Instances are healthy when
+the proxy says so, and enabled when they are given requests. Requests and failures are counted
+since the proxy was started.
+
+With --watch the status is shown again and again until Ctrl-C.`,
+		Example: `  naru status
+  naru status chat --watch
+  naru status chat --json`,
+		Args: arguments(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := s.client("", "")
+			if err != nil {
+				return err
+			}
+			if !watch {
+				return s.status(cmd.Context(), c, args)
+			}
+			return s.watchStatus(cmd.Context(), c, args)
+		},
+	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again every second, until Ctrl-C")
+	return cmd
+}
+
+func (s *shell) status(ctx context.Context, c *api.Client, service []string) error {
+	if len(service) == 1 {
+		one, err := c.Status(ctx, service[0])
+		if err != nil {
+			return err
+		}
+		if s.json {
+			return s.object(one)
+		}
+		writeStatus(s.out, one)
+		return nil
+	}
+	all, err := c.Services(ctx)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.object(map[string][]engine.Status{"services": all})
+	}
+	if len(all) == 0 {
+		s.say("no services; naru deploy SERVICE VERSION creates one")
+	}
+	for i, one := range all {
+		if i > 0 {
+			fmt.Fprintln(s.out)
+		}
+		writeStatus(s.out, one)
+	}
+	return nil
+}
+
+// watchStatus shows the status every second. Ctrl-C is its proper end.
+func (s *shell) watchStatus(ctx context.Context, c *api.Client, service []string) error {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		if !s.json {
+			fmt.Fprintf(s.out, "--- %s\n", clock(time.Now()))
+		}
+		if err := s.status(ctx, c, service); err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+	}
+}
+
+// writeStatus shows a service to people.
+func writeStatus(w io.Writer, s engine.Status) {
+	healthy := 0
+	for _, i := range s.Instances {
+		if s.Stable != nil && i.Revision == s.Stable.Revision && i.Healthy {
+			healthy++
+		}
+	}
+	if s.Stable == nil {
+		fmt.Fprintf(w, "%s: nothing is deployed yet\n", s.Service)
+	} else {
+		fmt.Fprintf(w, "%s: %s serves, %d of %d instances healthy\n", s.Service, ref(s.Stable), healthy, s.Wanted)
+	}
+	if r := s.Rollout; r != nil {
+		fmt.Fprintf(w, "  rollout %s: %s to %s, step %d of %d (%s), %s\n", r.ID, orNothing(r.From), ref(s.Canary), r.Step, r.Steps, r.Name, r.Phase)
+		if r.Reason != "" && r.Reason != r.Waiting {
+			fmt.Fprintf(w, "    because: %s\n", r.Reason)
+		}
+		if r.Waiting != "" {
+			fmt.Fprintf(w, "    waits for: %s\n", r.Waiting)
+		}
+		if r.Previews != "" {
+			fmt.Fprintf(w, "    preview: %s\n", r.Previews)
+		}
+	}
+	for _, o := range s.Obligations {
+		fmt.Fprintf(w, "  owed: %s of %s (%s), due %s\n", o.Kind, o.Revision, plural(o.Instances, "instance"), clock(o.Due))
+	}
+	if s.Problem != "" {
+		fmt.Fprintf(w, "  problem: %s\n", s.Problem)
+	}
+	writeTraffic(w, s)
+	writeInstances(w, s)
+}
+
+func writeTraffic(w io.Writer, s engine.Status) {
+	if len(s.Traffic) == 0 {
+		return
+	}
+	rows := [][]string{{"  REVISION", "TRAFFIC", "REQUESTS", "FAILED", "P50", "P99"}}
+	for _, t := range s.Traffic {
+		rows = append(rows, []string{"  " + t.Revision, percent(t.Share), thousands(t.Requests), thousands(t.Failed), latency(t.P50), latency(t.P99)})
+	}
+	writeTable(w, rows)
+}
+
+func writeInstances(w io.Writer, s engine.Status) {
+	if len(s.Instances) == 0 {
+		return
+	}
+	rows := [][]string{{"  INSTANCE", "VERSION", "ADDRESS", "STATE", "HEALTHY", "ENABLED", "IN FLIGHT"}}
+	for _, i := range s.Instances {
+		rows = append(rows, []string{"  " + i.ID, i.Version, i.Address, string(i.State), yes(i.Healthy), yes(i.Enabled), fmt.Sprint(i.InFlight)})
+	}
+	writeTable(w, rows)
+	for _, i := range s.Instances {
+		if !i.Healthy && i.Reason != "" {
+			fmt.Fprintf(w, "  %s: %s\n", i.ID, i.Reason)
+		}
+	}
+}
+
+func ref(r *engine.RevisionRef) string {
+	if r == nil {
+		return "nothing"
+	}
+	return named(r.Revision, r.Version)
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

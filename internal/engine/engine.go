@@ -1,0 +1,254 @@
+// Package engine is the only shell around the pure core: it observes, decides, saves and acts.
+//
+// Every service has a loop of its own, one goroutine that is the sole writer of its state. A turn of the loop takes
+// an observation (platform, proxy, tasks, verdict), asks deploy.Decide, saves what has changed and then carries out the
+// actions. Each action may be repeated, so a controller that is killed at any moment and started again goes on where
+// it was. A state that cannot be saved is not acted upon: traffic goes on, deployments wait.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
+	"github.com/naru-deploy/naru/internal/proxy"
+	"github.com/naru-deploy/naru/internal/store"
+)
+
+// Platform is what the engine needs of the place where instances run.
+type Platform interface {
+	platform.Platform
+	// Readiness says why a revision could not be started now, or nil.
+	Readiness(rev deploy.Revision) error
+}
+
+// Dataplane is what the engine needs of the proxies.
+type Dataplane interface {
+	// Route makes a service's route the one that the proxies apply. It does not wait for them.
+	Route(r proxy.Route)
+	// Unroute takes a service out of the table.
+	Unroute(service string)
+	// State is the last word of the proxy, and whether it can be reached now.
+	State() (proxy.State, bool)
+}
+
+// Options are what an engine works with.
+type Options struct {
+	Store     *store.Store
+	Platform  Platform
+	Dataplane Dataplane
+	Ports     deploy.PortSpan
+	Log       *slog.Logger
+	Version   string // of naru, for the record
+}
+
+// Engine runs the services of one machine.
+type Engine struct {
+	o   Options
+	log *slog.Logger
+	hub *hub
+
+	mu      sync.Mutex
+	loops   map[string]*loop
+	run     context.Context
+	running sync.WaitGroup
+}
+
+// New reads the stored services. Nothing runs before Run.
+func New(o Options) (*Engine, error) {
+	e := &Engine{o: o, log: o.Log, hub: newHub(), loops: map[string]*loop{}}
+	states, err := o.Store.States()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range states {
+		l, err := e.restore(s)
+		if err != nil {
+			return nil, err
+		}
+		e.loops[s.Service] = l
+	}
+	return e, nil
+}
+
+// Run keeps every service as it should be until the context ends, and returns when all that it started has ended.
+// Instances and proxies go on.
+func (e *Engine) Run(ctx context.Context) error {
+	e.mu.Lock()
+	e.run = ctx
+	for _, l := range e.loops {
+		e.start(l)
+	}
+	e.mu.Unlock()
+	<-ctx.Done()
+	e.mu.Lock() // no loop is started from here on
+	e.mu.Unlock()
+	e.running.Wait()
+	e.hub.close()
+	return nil
+}
+
+func (e *Engine) start(l *loop) {
+	if e.run != nil && e.run.Err() == nil {
+		e.running.Go(func() { l.run(e.run) })
+	}
+}
+
+// Wake makes every service look at the world at once.
+func (e *Engine) Wake() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.loops {
+		l.poke()
+	}
+}
+
+// Declare makes a service of the file known. One that is stored already keeps what is stored: the returned
+// settings are those in force, nil for a service without a revision.
+func (e *Engine) Declare(name string, settings deploy.Service) (inForce *deploy.Service) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if l, ok := e.loops[name]; ok {
+		return l.settingsInForce()
+	}
+	l := newLoop(e, deploy.State{Service: name, Rest: deploy.Picture{Service: name}})
+	l.declared = settings
+	e.loops[name] = l
+	e.start(l)
+	return nil
+}
+
+// loop returns the loop of a service.
+func (e *Engine) loop(service string) (*loop, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l, ok := e.loops[service]
+	if !ok {
+		return nil, notFound("there is no service %q; known are: %s", service, list(slices.Sorted(maps.Keys(e.loops))))
+	}
+	return l, nil
+}
+
+func (e *Engine) all() []*loop {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []*loop
+	for _, name := range slices.Sorted(maps.Keys(e.loops)) {
+		out = append(out, e.loops[name])
+	}
+	return out
+}
+
+// forget takes a removed service out, once its loop has ended.
+func (e *Engine) forget(l *loop) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.loops[l.name] == l {
+		delete(e.loops, l.name)
+	}
+}
+
+// Statuses returns the status of every service.
+func (e *Engine) Statuses() []Status {
+	out := []Status{}
+	for _, l := range e.all() {
+		out = append(out, l.status())
+	}
+	return out
+}
+
+// Status returns the status of one service.
+func (e *Engine) Status(service string) (Status, error) {
+	l, err := e.loop(service)
+	if err != nil {
+		return Status{}, err
+	}
+	return l.status(), nil
+}
+
+// Revisions returns the kept revisions of a service, oldest first.
+func (e *Engine) Revisions(service string) ([]deploy.Revision, error) {
+	if _, err := e.loop(service); err != nil {
+		return nil, err
+	}
+	return e.o.Store.Revisions(service)
+}
+
+// Records returns the rollouts of a service, oldest first, the open one included.
+func (e *Engine) Records(service string) ([]store.Record, error) {
+	if _, err := e.loop(service); err != nil {
+		return nil, err
+	}
+	return e.o.Store.Records(service)
+}
+
+// Record returns one rollout; "" is the last one.
+func (e *Engine) Record(service, id string) (store.Record, error) {
+	records, err := e.Records(service)
+	if err != nil {
+		return store.Record{}, err
+	}
+	if id == "" && len(records) > 0 {
+		return records[len(records)-1], nil
+	}
+	for _, r := range records {
+		if r.Rollout.ID == id {
+			return r, nil
+		}
+	}
+	return store.Record{}, notFound("%s has no rollout %q; naru history %s lists them", service, id, service)
+}
+
+// Logs reads the output of an instance.
+func (e *Engine) Logs(ctx context.Context, id string, o platform.LogOptions) (io.ReadCloser, error) {
+	return e.o.Platform.Logs(ctx, id, o)
+}
+
+// Events returns stored events after a number, and a channel of those that follow until the context ends.
+func (e *Engine) Events(ctx context.Context, after uint64) ([]store.Event, <-chan store.Event, error) {
+	ch := e.hub.subscribe(ctx)
+	past, err := e.o.Store.Events(after, 100_000)
+	return past, ch, err
+}
+
+// State returns the state of a service as it stands, for a plan from here; that of an unknown service is empty.
+func (e *Engine) State(ctx context.Context, service string) (state deploy.State, err error) {
+	l, err := e.loop(service)
+	if err != nil {
+		return deploy.State{Service: service}, nil
+	}
+	err = l.do(ctx, func() error { state = l.state; return nil })
+	return state, err
+}
+
+// Down drains and stops every instance of every service and returns when none is left. The services stay stored: the
+// next serve starts them again. Now skips the draining.
+func (e *Engine) Down(ctx context.Context, now bool) error {
+	var wg sync.WaitGroup
+	errs := make(chan error, 64)
+	for _, l := range e.all() {
+		wg.Go(func() {
+			if err := l.down(ctx, now); err != nil {
+				select {
+				case errs <- fmt.Errorf("stop %s: %w", l.name, err):
+				default:
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(errs)
+	return <-errs
+}
+
+const (
+	tick  = 200 * time.Millisecond // between two looks when nothing calls
+	quick = 20 * time.Millisecond  // at least this long between two looks
+)

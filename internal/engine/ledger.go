@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/proxy"
+)
+
+// ledger counts every user request of a rollout from the proxy's own meters, which only grow: what they say at the end
+// less what they said at the beginning. It is stored with the rollout, so a controller that was killed counts on; only
+// the death of a proxy loses counts, and then the receipt says that it is not complete.
+type ledger struct {
+	Rollout    string        `json:"rollout"`
+	Epoch      string        `json:"epoch"`             // of the proxy that is counted
+	Base       []proxy.Meter `json:"base,omitempty"`    // its meters when the counting began
+	Carried    []proxy.Meter `json:"carried,omitempty"` // counted of proxies that have died
+	Lost       bool          `json:"lost,omitempty"`
+	MinHealthy int           `json:"min_healthy"`
+
+	last []proxy.Meter // of Epoch
+}
+
+// count keeps the ledger of the open rollout and reports whether it must be saved. When the rollout has ended it writes
+// the receipt into the record.
+func (l *loop) count(next deploy.State, o deploy.Observation, seen proxy.ServiceState) (changed bool) {
+	r := next.Rollout
+	if r == nil || l.record == nil || l.record.Receipt != nil || l.record.Rollout.ID != r.ID {
+		return false
+	}
+	epoch := o.Proxies[0].Epoch
+	serving := healthyEnabled(o)
+	if l.ledger.Rollout != r.ID {
+		l.ledger = ledger{Rollout: r.ID, Epoch: epoch, Base: seen.Meters, MinHealthy: serving}
+		changed = true
+	}
+	changed = l.ledger.note(epoch, seen.Meters, serving) || changed
+	if !r.Open() {
+		l.close(*r)
+		changed = true
+	}
+	if changed {
+		l.record.Ledger, _ = json.Marshal(l.ledger) // plain numbers: it cannot fail
+	}
+	return changed
+}
+
+// note takes over the proxy's meters.
+func (g *ledger) note(epoch string, meters []proxy.Meter, serving int) (changed bool) {
+	if epoch == "" {
+		return false // not reached
+	}
+	switch {
+	case epoch == g.Epoch:
+	case g.Epoch == "": // no proxy could be reached when the rollout began
+		g.Base, g.Epoch, changed = meters, epoch, true
+	default:
+		g.Carried, g.Base, g.Epoch, g.Lost, changed = g.total(), nil, epoch, true, true
+	}
+	g.last = meters
+	if serving < g.MinHealthy {
+		g.MinHealthy, changed = serving, true
+	}
+	return changed
+}
+
+// total is all that was counted so far.
+func (g *ledger) total() []proxy.Meter {
+	now := g.last
+	if now == nil {
+		now = g.Base // nothing has been seen since the start
+	}
+	out := append([]proxy.Meter(nil), g.Carried...)
+	for _, m := range now {
+		out = append(out, less(m, find(g.Base, m)))
+	}
+	return out
+}
+
+// less is what a meter has counted since an earlier look.
+func less(m, base proxy.Meter) proxy.Meter {
+	m.Requests -= base.Requests
+	m.Failed -= base.Failed
+	m.ByNaru -= base.ByNaru
+	m.ByApp -= base.ByApp
+	m.Retried -= base.Retried
+	m.Held -= base.Held
+	m.WebSocketClosed -= base.WebSocketClosed
+	m.Latency = m.Latency.Since(base.Latency)
+	return m
+}
+
+func find(in []proxy.Meter, like proxy.Meter) proxy.Meter {
+	for _, m := range in {
+		if m.Revision == like.Revision && m.Assignment == like.Assignment {
+			return m
+		}
+	}
+	return proxy.Meter{Revision: like.Revision, Assignment: like.Assignment}
+}
+
+func healthyEnabled(o deploy.Observation) (n int) {
+	for _, m := range o.Routing.Members {
+		if b := o.Proxies[0].Backends[m.ID]; m.Enabled && b.Health == deploy.Healthy && b.Address == m.Address {
+			n++
+		}
+	}
+	return n
+}
+
+// close writes the receipt of a rollout that has ended.
+func (l *loop) close(r deploy.Rollout) {
+	receipt := deploy.Receipt{Rollout: r.ID, Service: r.Service, From: r.From, To: r.To, Outcome: r.Result, Reason: r.Reason, Notes: r.Notes,
+		Started: r.Created, Ended: r.Closed, Complete: !l.ledger.Lost, Revisions: map[string]deploy.RevisionCounts{}, MinHealthy: l.ledger.MinHealthy}
+	latency := map[string]proxy.Histogram{}
+	for _, m := range l.ledger.total() {
+		if m.Assignment == "preview" {
+			continue
+		}
+		q := &receipt.Requests
+		q.Total += m.Requests
+		q.ByNaru += m.ByNaru
+		q.ByApp += m.ByApp
+		q.Retried += m.Retried
+		q.Held += m.Held
+		receipt.Connections.WebSocketClosed += m.WebSocketClosed
+		if m.Revision == "" {
+			continue
+		}
+		c, h := receipt.Revisions[m.Revision], latency[m.Revision]
+		c.Requests += m.Requests
+		c.Failed += m.Failed
+		h.Merge(m.Latency)
+		receipt.Revisions[m.Revision], latency[m.Revision] = c, h
+	}
+	receipt.Requests.Failed = receipt.Requests.ByNaru + receipt.Requests.ByApp
+	for id, c := range receipt.Revisions {
+		h := latency[id]
+		c.P50, c.P99 = milliseconds(h.Quantile(.5)), milliseconds(h.Quantile(.99))
+		receipt.Revisions[id] = c
+	}
+	l.record.Receipt = &receipt
+}
+
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
+}

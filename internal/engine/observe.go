@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/proxy"
+)
+
+// settling is how long a worker without any check must run until it counts as healthy.
+const settling = time.Second
+
+// observe takes one look at the world.
+func (l *loop) observe(ctx context.Context) (deploy.Observation, proxy.ServiceState, error) {
+	o := deploy.Observation{Now: time.Now()}
+	listed, err := l.e.o.Platform.List(ctx, l.name)
+	if err != nil {
+		return o, proxy.ServiceState{}, err
+	}
+	o.Instances = l.work.overlay(listed)
+	o.Prepared = maps.Clone(l.work.prepared)
+	o.Tasks = maps.Clone(l.work.results)
+	o.Routing = l.state.Routing
+	state, reached := l.e.o.Dataplane.State()
+	seen := service(state, l.name)
+	if l.worker() {
+		o.Proxies = []deploy.ProxyState{l.ourselves(o)}
+	} else {
+		o.Proxies = []deploy.ProxyState{eyes(state, seen, reached, o.Instances)}
+	}
+	o.Verdict = l.judge.look(l.state, o, state.Epoch, seen)
+	return o, seen, nil
+}
+
+func service(s proxy.State, name string) proxy.ServiceState {
+	for _, v := range s.Services {
+		if v.Service == name {
+			return v
+		}
+	}
+	return proxy.ServiceState{}
+}
+
+// eyes is what the proxy sees of a service. One that cannot be reached follows nothing: its last word on health
+// stands, and nothing is stopped on it.
+func eyes(state proxy.State, seen proxy.ServiceState, reached bool, instances []deploy.Instance) deploy.ProxyState {
+	p := deploy.ProxyState{ID: state.ID, Epoch: state.Epoch, Backends: map[string]deploy.BackendState{}}
+	if reached {
+		p.Version = seen.Version
+	}
+	now := map[string]string{}
+	for _, i := range instances {
+		now[i.ID] = i.Address
+	}
+	for _, b := range seen.Backends {
+		known := p.Backends[b.ID]
+		inFlight := known.InFlight + b.InFlight
+		if known.Address != now[b.ID] || known.Address == "" { // an earlier life of the instance may still be listed
+			known = deploy.BackendState{Address: b.Address, Health: deploy.Healthiness(b.Health), Reason: b.Reason}
+		}
+		known.InFlight = inFlight
+		p.Backends[b.ID] = known
+	}
+	return p
+}
+
+// worker reports whether the service takes no traffic: then its health is what the platform says.
+func (l *loop) worker() bool {
+	s, ok := l.settings(l.inForce())
+	if !ok {
+		s = l.declared
+	}
+	return s.Worker()
+}
+
+// ourselves stands in for the proxies of a worker: it follows at once and has nothing in flight.
+func (l *loop) ourselves(o deploy.Observation) deploy.ProxyState {
+	p := deploy.ProxyState{ID: "platform", Epoch: "platform", Version: l.state.Routing.Version, Backends: map[string]deploy.BackendState{}}
+	for _, i := range o.Instances {
+		b := deploy.BackendState{Address: i.Address, Health: deploy.Unknown}
+		switch {
+		case i.State != deploy.Running:
+		case i.Ready != nil && *i.Ready, i.Ready == nil && !l.checked(i.Revision) && o.Now.Sub(i.Started) >= settling:
+			b.Health = deploy.Healthy
+		case i.Ready != nil:
+			b.Health, b.Reason = deploy.Unhealthy, "its check command fails"
+		}
+		p.Backends[i.ID] = b
+	}
+	return p
+}
+
+// checked reports whether the platform runs a check command for a revision.
+func (l *loop) checked(revision string) bool {
+	s, _ := l.settings(revision)
+	return len(s.Health.Command) > 0
+}

@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/proxy"
+)
+
+// route hands the saved routing to the proxies, translated into their words. It is called every turn: saying the same
+// twice changes nothing, and a proxy that was started anew hears it again.
+func (l *loop) route() {
+	if l.worker() {
+		return
+	}
+	settings, ok := l.settings(l.inForce())
+	if !ok {
+		settings = l.declared
+	}
+	l.e.o.Dataplane.Route(l.translate(settings))
+}
+
+// translate is where the two ground floors meet: deploy's routing and the settings in force become a proxy's route.
+func (l *loop) translate(s deploy.Service) proxy.Route {
+	r := l.state.Routing
+	route := proxy.Route{Service: l.name, Version: r.Version, Hosts: s.Hosts, Path: s.Path, Proportional: r.Proportional,
+		Stable: r.Stable, Canary: r.Canary, Full: r.Full, MaxOverload: r.MaxOverload, Hold: r.Hold, HoldTimeout: s.HoldTimeout.D(),
+		DrainTimeout: s.DrainTimeout.D(), Affinity: affinity(s.Affinity), Rollout: r.Rollout, Retries: retries(s.Retries),
+		Limits: proxy.Limits{Body: int64(s.Limits.Body), ResponseTimeout: s.Limits.ResponseTimeout.D()}, Balance: s.Balance}
+	for _, split := range r.Splits {
+		route.Groups = append(route.Groups, proxy.Group{Revision: split.Revision, Share: max(0, int(split.Share)), Match: matches(split.Match)})
+	}
+	for _, m := range r.Members {
+		if m.Address != "" {
+			route.Backends = append(route.Backends, l.backend(m))
+		}
+	}
+	if r.Preview != "" {
+		route.Preview = &proxy.Preview{Revision: r.Preview, Listen: true, Hosts: previewHosts(s)}
+	}
+	return route
+}
+
+func (l *loop) backend(m deploy.Member) proxy.BackendSpec {
+	settings, _ := l.settings(m.Revision)
+	spec := proxy.BackendSpec{ID: m.ID, Revision: m.Revision, Address: m.Address, Enabled: m.Enabled, Health: health(settings.Health)}
+	if !m.Enabled {
+		spec.DrainBy = m.Since.Add(settings.DrainTimeout.D())
+	}
+	if spec.Health.Kind == proxy.HealthExternal {
+		spec.Ready = l.work.ready[m.ID]
+	}
+	return spec
+}
+
+func health(h deploy.Health) proxy.HealthSpec {
+	spec := proxy.HealthSpec{Kind: proxy.HealthTCP, Interval: h.Interval.D(), Timeout: h.Timeout.D()}
+	switch {
+	case h.HTTP != "":
+		spec.Kind, spec.Path = proxy.HealthHTTP, h.HTTP
+	case h.GRPC != nil:
+		spec.Kind, spec.Service = proxy.HealthGRPC, *h.GRPC
+	case len(h.Command) > 0:
+		spec.Kind = proxy.HealthExternal
+	}
+	return spec
+}
+
+// affinity reads "header NAME" and its simpler relatives.
+func affinity(a deploy.Affinity) proxy.Affinity {
+	by, header, _ := strings.Cut(a.By, " ")
+	if by == "none" {
+		by = ""
+	}
+	return proxy.Affinity{By: by, Header: strings.TrimSpace(header), Sticky: a.Sticky}
+}
+
+// retries translates "none" into the proxy's negative numbers: there, 0 asks for the default.
+func retries(r deploy.Retries) proxy.Retries {
+	var out proxy.Retries
+	if r.Attempts != nil {
+		out.Attempts = cmp.Or(*r.Attempts, -1)
+	}
+	if r.Budget != nil {
+		out.Budget = cmp.Or(float64(*r.Budget)/float64(deploy.Whole), -1)
+	}
+	return out
+}
+
+func matches(in []deploy.Match) (out []proxy.Match) {
+	for _, m := range in {
+		out = append(out, proxy.Match{Header: m.Header, Cookie: m.Cookie, Value: m.Value})
+	}
+	return out
+}
+
+func previewHosts(s deploy.Service) []string {
+	if bg := s.Strategy.BlueGreen; bg != nil && bg.Preview.Host != "" {
+		return []string{bg.Preview.Host}
+	}
+	return nil
+}
+
+// clash says which other service answers for a host and path of these settings.
+func (e *Engine) clash(name string, s deploy.Service) error {
+	if s.Worker() {
+		return nil
+	}
+	for _, l := range e.all() {
+		if l.name == name {
+			continue
+		}
+		other := l.shown.Load().settings
+		if other == nil || other.Worker() || other.Path != s.Path {
+			continue
+		}
+		if len(other.Hosts) == 0 && len(s.Hosts) == 0 {
+			return conflict("%s already answers every host at %s; give %s a host or a path of its own", l.name, s.Path, name)
+		}
+		for _, h := range s.Hosts {
+			if slices.ContainsFunc(other.Hosts, func(o string) bool { return strings.EqualFold(o, h) }) {
+				return conflict("%s already answers %s%s; give %s a host or a path of its own", l.name, h, s.Path, name)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/proxy"
+)
+
+// Status is what people and programs see of a service.
+type Status struct {
+	Service     string              `json:"service"`
+	Stable      *RevisionRef        `json:"stable"` // null before the first deploy
+	Canary      *RevisionRef        `json:"canary"` // null without an open rollout
+	Rollout     *RolloutStatus      `json:"rollout"`
+	Instances   []InstanceStatus    `json:"instances"`
+	Wanted      int                 `json:"wanted"` // instances of stable at full strength
+	Traffic     []TrafficStatus     `json:"traffic,omitempty"`
+	Previous    *RevisionRef        `json:"previous,omitempty"`    // where naru rollback goes
+	Obligations []deploy.Obligation `json:"obligations,omitempty"` // owed after the last rollout
+	Problem     string              `json:"problem,omitempty"`     // why nothing is decided now
+
+	settings *deploy.Service // in force; for clashes
+}
+
+// RevisionRef names a revision.
+type RevisionRef struct {
+	Revision string `json:"revision"`
+	Version  string `json:"version"`
+}
+
+// RolloutStatus is the open rollout.
+type RolloutStatus struct {
+	ID       string          `json:"id"`
+	From     string          `json:"from"`
+	To       string          `json:"to"`
+	Step     int             `json:"step"` // from 1; on the way back, of the way back
+	Steps    int             `json:"steps"`
+	Name     string          `json:"name"` // of the step
+	Phase    deploy.Phase    `json:"phase"`
+	Weight   float64         `json:"weight"` // percent of the random traffic that the candidate gets
+	Reason   string          `json:"reason"` // of the way back, or what is waited for
+	Waiting  string          `json:"waiting,omitempty"`
+	Started  time.Time       `json:"started"`
+	Previews string          `json:"preview,omitempty"` // address that reaches the candidate
+	Figures  []deploy.Figure `json:"figures,omitempty"`
+	Notes    []string        `json:"notes,omitempty"`
+}
+
+// InstanceStatus is one instance.
+type InstanceStatus struct {
+	ID       string               `json:"id"`
+	Revision string               `json:"revision"`
+	Version  string               `json:"version"`
+	Address  string               `json:"address"`
+	Healthy  bool                 `json:"healthy"`
+	Enabled  bool                 `json:"enabled"`
+	InFlight int                  `json:"in_flight"`
+	State    deploy.InstanceState `json:"state"`
+	PID      int                  `json:"pid,omitempty"`
+	Exits    int                  `json:"exits,omitempty"`
+	Reason   string               `json:"reason,omitempty"` // why it is not healthy, or how it ended
+	Memory   int64                `json:"memory,omitempty"` // bytes
+}
+
+// TrafficStatus is what a revision has answered to users since its proxy was started; counters only grow.
+type TrafficStatus struct {
+	Revision string  `json:"revision"`
+	Share    float64 `json:"share"` // percent, as routed now
+	Requests uint64  `json:"requests"`
+	Failed   uint64  `json:"failed"`
+	P50      float64 `json:"p50_ms"`
+	P99      float64 `json:"p99_ms"`
+}
+
+func (l *loop) status() Status { return *l.shown.Load() }
+
+// show makes the present state visible to readers outside the loop.
+func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
+	s := Status{Service: l.name, Stable: l.ref(l.state.Stable), Previous: l.ref(l.state.Previous), Wanted: l.state.Instances,
+		Obligations: l.state.Obligations, Problem: l.trouble, Instances: []InstanceStatus{}, settings: l.settingsInForce()}
+	if s.settings == nil {
+		s.settings = &l.declared
+	}
+	if r, open := l.state.Open(); open {
+		s.Canary = l.ref(r.To)
+		s.Rollout = rolloutStatus(r, l.state.Routing, seen.Preview)
+	}
+	for _, i := range o.Instances {
+		s.Instances = append(s.Instances, l.instance(i, o))
+	}
+	s.Traffic = traffics(l.state.Routing, seen)
+	l.shown.Store(&s)
+}
+
+func (l *loop) ref(revision string) *RevisionRef {
+	if revision == "" {
+		return nil
+	}
+	return &RevisionRef{revision, l.revisions[revision].Version}
+}
+
+func rolloutStatus(r deploy.Rollout, routing deploy.Routing, preview string) *RolloutStatus {
+	steps := r.Forth
+	if r.Returning {
+		steps = r.Back
+	}
+	reason := r.Reason
+	if reason == "" {
+		reason = r.Waiting
+	}
+	return &RolloutStatus{ID: r.ID, From: r.From, To: r.To, Step: r.At + 1, Steps: len(steps), Name: r.Step().Name, Phase: r.Phase,
+		Weight: max(0, routing.Share(r.To)).Percent(), Reason: reason, Waiting: r.Waiting, Started: r.Created, Previews: preview, Figures: r.Figures, Notes: r.Notes}
+}
+
+func (l *loop) instance(i deploy.Instance, o deploy.Observation) InstanceStatus {
+	s := InstanceStatus{ID: i.ID, Revision: i.Revision, Version: l.revisions[i.Revision].Version, Address: i.Address, State: i.State,
+		PID: i.PID, Exits: i.Exits, Reason: i.Reason, Memory: i.Memory}
+	if m, ok := l.state.Routing.Member(i.ID); ok && m.Address == i.Address {
+		s.Enabled = m.Enabled
+	}
+	for _, p := range o.Proxies {
+		b := p.Backends[i.ID]
+		s.InFlight += b.InFlight
+		s.Healthy = b.Health == deploy.Healthy && b.Address == i.Address && i.State == deploy.Running
+		if !s.Healthy && b.Reason != "" {
+			s.Reason = b.Reason
+		}
+	}
+	return s
+}
+
+func traffics(routing deploy.Routing, seen proxy.ServiceState) (out []TrafficStatus) {
+	latency := map[string]*proxy.Histogram{}
+	for _, m := range seen.Meters {
+		if m.Assignment == "preview" || m.Revision == "" {
+			continue
+		}
+		if latency[m.Revision] == nil {
+			latency[m.Revision] = &proxy.Histogram{}
+			out = append(out, TrafficStatus{Revision: m.Revision, Share: max(0, routing.Share(m.Revision)).Percent()})
+		}
+		for i := range out {
+			if out[i].Revision == m.Revision {
+				out[i].Requests += m.Requests
+				out[i].Failed += m.Failed
+			}
+		}
+		latency[m.Revision].Merge(m.Latency)
+	}
+	for i := range out {
+		h := latency[out[i].Revision]
+		out[i].P50, out[i].P99 = milliseconds(h.Quantile(.5)), milliseconds(h.Quantile(.99))
+	}
+	return out
+}

@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/traffic"
+)
+
+// taskOutput is how much of a task's output is kept for its result.
+const taskOutput = 4 << 10
+
+// runTask runs a task of a gate once. Its result is there with the next observation.
+func (l *loop) runTask(a deploy.Run) {
+	if r := l.work.results[a.Key]; r.State == deploy.TaskPassed || r.State == deploy.TaskFailed {
+		return
+	}
+	r, open := l.state.Open()
+	_, seen, err := l.observePreview()
+	if !open || err != nil || seen == "" {
+		return // the preview is not there yet; the decision comes again
+	}
+	rev := l.revisions[r.To]
+	delete(l.work.results, a.Key)
+	l.work.give("run "+a.Key, func(ctx context.Context) func() {
+		ctx, cancel := context.WithTimeout(ctx, a.Task.Timeout)
+		defer cancel()
+		err := perform(ctx, a.Task, rev, seen)
+		return func() {
+			result := deploy.TaskResult{State: deploy.TaskPassed}
+			if err != nil {
+				result = deploy.TaskResult{State: deploy.TaskFailed, Reason: err.Error()}
+			}
+			l.work.results[a.Key] = result
+		}
+	})
+}
+
+// observePreview returns the address that reaches the candidate without any user's traffic.
+func (l *loop) observePreview() (revision, url string, err error) {
+	state, reached := l.e.o.Dataplane.State()
+	if !reached {
+		return "", "", errors.New("the proxy cannot be reached")
+	}
+	return l.state.Routing.Preview, service(state, l.name).Preview, nil
+}
+
+func perform(ctx context.Context, t deploy.Task, rev deploy.Revision, preview string) error {
+	if t.Load != nil {
+		return loadTest(ctx, *t.Load, preview)
+	}
+	return command(ctx, t, rev, preview)
+}
+
+// command runs a test in the service's folder and its own process group, with the preview's address in its environment.
+func command(ctx context.Context, t deploy.Task, rev deploy.Revision, preview string) error {
+	fill := strings.NewReplacer("${VERSION}", rev.Version, "${REVISION}", rev.ID, "${NARU_PREVIEW_URL}", preview)
+	args := make([]string, len(t.Command))
+	for i, a := range t.Command {
+		args[i] = fill.Replace(a)
+	}
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, program(args[0], rev), args[1:]...)
+	if p := rev.Settings.Process; p != nil {
+		cmd.Dir = p.Dir
+	}
+	cmd.Env = append(os.Environ(), "NARU_PREVIEW_URL="+preview, "NARU_VERSION="+rev.Version, "NARU_REVISION="+rev.ID, "NARU_SERVICE="+rev.Service)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 2 * time.Second
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("not done within %s%s", deploy.Duration(t.Timeout), quoted(out.Bytes()))
+	default:
+		return fmt.Errorf("%w%s", err, quoted(out.Bytes()))
+	}
+}
+
+// program finds a relative command in the service's folder, like the instance's own.
+func program(name string, rev deploy.Revision) string {
+	if p := rev.Settings.Process; p != nil && strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		return filepath.Join(p.Dir, name)
+	}
+	return name
+}
+
+// quoted is the end of an output, for a reason.
+func quoted(out []byte) string {
+	out = bytes.TrimSpace(out)
+	if len(out) == 0 {
+		return ""
+	}
+	if len(out) > taskOutput {
+		out = append([]byte("…"), out[len(out)-taskOutput:]...)
+	}
+	return ": " + string(out)
+}
+
+// loadTest puts open-loop load on the preview and holds the answers against the bounds of the file.
+func loadTest(ctx context.Context, l deploy.LoadTest, preview string) error {
+	r, err := traffic.Attack(ctx, preview, l.Path, l.Rate, l.Duration.D())
+	if err != nil {
+		return err
+	}
+	figures := fmt.Sprintf("%d requests at %d/s, %.2f%% failed, p50 %s, p99 %s", r.Requests, l.Rate, 100*r.ErrorRate(), r.P50.Round(100*time.Microsecond), r.P99.Round(100*time.Microsecond))
+	allowed := 0.0
+	if l.Errors != nil {
+		allowed = float64(*l.Errors) / float64(deploy.Whole)
+	}
+	switch {
+	case r.ErrorRate() > allowed:
+		return fmt.Errorf("%.2f%% of the requests failed, at most %.2f%% may: %s", 100*r.ErrorRate(), 100*allowed, figures)
+	case l.P99 > 0 && r.P99 > l.P99.D():
+		return fmt.Errorf("p99 was %s, at most %s is allowed: %s", r.P99.Round(100*time.Microsecond), l.P99, figures)
+	}
+	return nil
+}

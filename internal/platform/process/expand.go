@@ -1,0 +1,79 @@
+package process
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// scope fills in the ${…} of one instance or revision.
+type scope map[string]string
+
+// scope of an instance: every name of the contract. A worker's port is empty.
+func (l launch) scope() scope {
+	port := ""
+	if l.Port != 0 {
+		port = strconv.Itoa(l.Port)
+	}
+	return scope{
+		"VERSION": l.Spec.Version, "REVISION": l.Spec.Revision, "INSTANCE": l.ID, "PORT": port,
+		"ARTIFACT": l.Artifact,
+	}
+}
+
+var placeholder = regexp.MustCompile(`\$?\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+
+// expand replaces the ${NAME} that the scope knows. Others stay, for a shell to fill in; $${NAME} becomes ${NAME}.
+func (s scope) expand(text string) string {
+	return placeholder.ReplaceAllStringFunc(text, func(match string) string {
+		if strings.HasPrefix(match, "$$") {
+			return match[1:]
+		}
+		if value, ok := s[match[2:len(match)-1]]; ok {
+			return value
+		}
+		return match
+	})
+}
+
+func (s scope) expandAll(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = s.expand(t)
+	}
+	return out
+}
+
+// notInherited are variables of the server that would mislead a program: they speak of the server's own sockets
+// and readiness, or are set per instance.
+var notInherited = []string{
+	"NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC",
+	"NARU_VERSION", "NARU_REVISION", "NARU_INSTANCE", "PORT",
+}
+
+// environ returns the instance's environment: the server's, then the service's, then naru's own names.
+func (s scope) environ(added map[string]string) []string {
+	env := make(map[string]string)
+	for _, pair := range os.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		env[name] = value
+	}
+	for _, name := range notInherited {
+		delete(env, name)
+	}
+	for name, value := range added {
+		env[name] = s.expand(value)
+	}
+	env["NARU_VERSION"], env["NARU_REVISION"], env["NARU_INSTANCE"] = s["VERSION"], s["REVISION"], s["INSTANCE"]
+	if s["PORT"] != "" {
+		env["PORT"] = s["PORT"]
+	}
+	pairs := make([]string, 0, len(env))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		pairs = append(pairs, name+"="+env[name])
+	}
+	return pairs
+}

@@ -1,0 +1,48 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// keyed is a mutex per name whose waiting ends with the context.
+type keyed struct {
+	mu    sync.Mutex
+	locks map[string]*keyedLock
+}
+
+type keyedLock struct {
+	token chan struct{} // holds one value while the lock is taken
+	users int           // holders and waiters; the entry goes with the last of them
+}
+
+func (k *keyed) lock(ctx context.Context, name string) (unlock func(), err error) {
+	k.mu.Lock()
+	l := k.locks[name]
+	if l == nil {
+		l = &keyedLock{token: make(chan struct{}, 1)}
+		if k.locks == nil {
+			k.locks = make(map[string]*keyedLock)
+		}
+		k.locks[name] = l
+	}
+	l.users++
+	k.mu.Unlock()
+
+	leave := func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(k.locks, name)
+		}
+	}
+	select {
+	case l.token <- struct{}{}:
+		return func() { <-l.token; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, errors.Join(fmt.Errorf("%s is busy", name), ctx.Err())
+	}
+}

@@ -1,0 +1,78 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+)
+
+// ports hands out ports one after the other, so that one that was given up is not used again soon: somebody may
+// still hold its old address.
+type ports struct {
+	mu   sync.Mutex
+	next int
+}
+
+// take finds a port that nobody listens on and that is not promised to another instance, which may not have come
+// to listening yet. Promises stand in the instances' folders; keep writes the new one there, before anybody
+// else may look.
+func (p *ports) take(span deploy.PortSpan, promised func() (map[int]bool, error), keep func(port int) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	taken, err := promised()
+	if err != nil {
+		return err
+	}
+	if p.next == 0 { // a new controller goes on behind what an earlier one gave out
+		for port := range taken {
+			p.next = max(p.next, port+1)
+		}
+	}
+	for range span.High - span.Low + 1 {
+		if p.next < span.Low || p.next > span.High {
+			p.next = span.Low
+		}
+		port := p.next
+		p.next++
+		if taken[port] {
+			continue
+		}
+		free, err := bindable(port)
+		if err != nil {
+			return fmt.Errorf("look for a free port in %s on 127.0.0.1: %w", span, err)
+		}
+		if free {
+			return keep(port)
+		}
+	}
+	return fmt.Errorf("no free port in %s on 127.0.0.1: all %d are in use; widen server.ports",
+		span, max(0, span.High-span.Low+1))
+}
+
+// bindable reports whether a program could listen on the port of 127.0.0.1 now. A port that is in use or forbidden
+// is no error; running out of files is.
+func bindable(port int) (bool, error) {
+	// A process that another goroutine forks has a copy of the socket until its exec: the port would be in
+	// use for longer than it is here, perhaps until the program wants it.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(fd)
+	// As servers do: what is left of closed connections does not count, a listener does.
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return false, err
+	}
+	err = unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+	if errors.Is(err, unix.EADDRINUSE) || errors.Is(err, unix.EACCES) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,102 @@
+package nethttp
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	errBodyTooLarge = errors.New("the request body is larger than the service's limit")
+	errRevoked      = errors.New("the attempt that this body was lent to is over")
+)
+
+// upload is the body of a request. It is lent to one attempt after the other, streamed, never kept: as
+// long as nothing was read of it, the next attempt can have it whole.
+type upload struct {
+	request  *http.Request
+	limit    int64 // 0: none
+	read     atomic.Int64
+	deadline func(time.Time) error // for the next bytes of the connection; the zero time is none
+	stall    time.Duration         // the longest wait for them; 0: no limit
+
+	mu      sync.Mutex
+	touched bool  // a read has begun: what it took from the client is gone
+	err     error // why the client's side ended early
+}
+
+// consumed reports whether another attempt could not have the whole body.
+func (u *upload) consumed() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.touched
+}
+
+// failure is what went wrong on the client's side, nil if nothing did.
+func (u *upload) failure() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.err
+}
+
+// next reads from the client, one attempt at a time.
+func (u *upload) next(p []byte) (int, error) {
+	if u.stall > 0 {
+		u.deadline(time.Now().Add(u.stall))
+	}
+	n, err := u.request.Body.Read(p)
+	if u.stall > 0 && errors.Is(err, io.EOF) {
+		u.deadline(time.Time{}) // net/http goes on reading, to see whether the client goes away
+	}
+	total := u.read.Add(int64(n))
+	if u.limit > 0 && total > u.limit {
+		n, err = max(0, n-int(total-u.limit)), errBodyTooLarge
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		u.mu.Lock()
+		u.err = err
+		u.mu.Unlock()
+	}
+	return n, err
+}
+
+// loan is an upload in the hands of one attempt. http.Transport may go on reading after it has given an
+// error back, so an attempt that is over must be kept from taking what the next one needs.
+type loan struct {
+	from    *upload
+	trailer http.Header // of the outgoing request, filled at the end of the body
+	over    bool        // guarded by from.mu
+}
+
+// lend returns the body for one attempt.
+func (u *upload) lend(trailer http.Header) *loan { return &loan{from: u, trailer: trailer} }
+
+func (l *loan) Read(p []byte) (int, error) {
+	l.from.mu.Lock()
+	if l.over {
+		l.from.mu.Unlock()
+		return 0, errRevoked
+	}
+	l.from.touched = true
+	l.from.mu.Unlock()
+	n, err := l.from.next(p)
+	if errors.Is(err, io.EOF) {
+		for name, values := range l.from.request.Trailer {
+			l.trailer[name] = values
+		}
+	}
+	return n, err
+}
+
+// Close leaves the client's body open for the next attempt; net/http closes it after the visit.
+func (l *loan) Close() error { return nil }
+
+// revoke ends the loan.
+func (l *loan) revoke() {
+	l.from.mu.Lock()
+	defer l.from.mu.Unlock()
+	l.over = true
+}

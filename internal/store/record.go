@@ -1,0 +1,24 @@
+package store
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+)
+
+// Record is a rollout as history keeps it.
+type Record struct {
+	Rollout deploy.Rollout  `json:"rollout"`
+	Version string          `json:"version"`
+	Message string          `json:"message,omitempty"`
+	Receipt *deploy.Receipt `json:"receipt,omitempty"` // once it has ended
+	Ledger  json.RawMessage `json:"ledger,omitempty"`  // the counting of an open one; the engine's own
+}
+
+// sequence is the 12 of chat-12.
+func sequence(rollout string) uint64 {
+	n, _ := strconv.ParseUint(rollout[strings.LastIndexByte(rollout, '-')+1:], 10, 64)
+	return n
+}
