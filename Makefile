@@ -1,7 +1,7 @@
 GO ?= go
 SEEDS ?= 100000
 
-.PHONY: build test lint sim
+.PHONY: build test lint sim soak
 
 build:
 	$(GO) build -o bin/naru ./cmd/naru
@@ -19,3 +19,7 @@ lint:
 # More simulated lives of the pure core: make sim SEEDS=1000000
 sim:
 	NARU_SIM_SEEDS=$(SEEDS) $(GO) test ./internal/deploy -run 'Invariant|Mutant|SameEnd|Fix' -timeout 300m -v
+
+# 50 deploys mixed over the strategies at 500 requests per second with WebSockets open: nothing may fail.
+soak:
+	NARU_SOAK=50 NARU_SOAK_RATE=500 $(GO) test ./test/e2e -run TestSoak -count=1 -timeout 60m -v

@@ -29,7 +29,6 @@ var (
 	revisions = []byte("revisions") // service: id: deploy.Revision
 	rollouts  = []byte("rollouts")  // service: sequence: Record
 	events    = []byte("events")    // sequence: deploy.Event
-	meta      = []byte("meta")
 )
 
 // ErrLocked says that another process has the store open.
@@ -56,7 +55,7 @@ func Open(folder string) (*Store, error) {
 		return nil, fmt.Errorf("open %s: %w; the file is damaged or cannot be written: restore it from a backup, or move it away to begin with an empty history (running instances are adopted by the next deploy)", path, err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{states, revisions, rollouts, events, meta} {
+		for _, name := range [][]byte{states, revisions, rollouts, events} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}

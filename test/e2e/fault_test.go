@@ -69,12 +69,12 @@ func TestVersionThatCannotStart(t *testing.T) {
 
 // kill -9 of serve at any moment of a canary costs no request, and the rollout goes on where it was.
 func TestKilledControllerLosesNothing(t *testing.T) {
-	s := start(t, chat(2, `{canary: {steps: [10%, 30%, 60%, 100%], bake: 1s}}`))
+	s := start(t, chat(2, `{canary: {steps: [5%, 10%, 25%, 50%, 75%, 100%], bake: 2s}}`))
 	s.deploy(0, "chat", "3.0")
 	load := s.load(200)
 	s.must(0, "deploy", "chat", "3.1", "--detach")
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for range 5 {
+	for range 10 {
 		time.Sleep(time.Duration(200+rnd.IntN(1200)) * time.Millisecond) // the moment is the point
 		s.kill()
 		s.begin()

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+)
+
+func opened(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestWhatIsSavedIsThereAfterwards(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	s := opened(t, dir)
+	rollout := deploy.Rollout{ID: "chat-12", Service: "chat", To: "r2", Phase: deploy.Baking, Entered: time.Unix(5, 0).UTC(), Tasks: map[string]deploy.TaskResult{"k": {State: deploy.TaskPassed}}}
+	state := deploy.State{Service: "chat", Stable: "r1", Rollout: &rollout, Routing: deploy.Routing{Version: 7, Splits: []deploy.Split{{Revision: "r1", Share: deploy.Proportional}}}}
+	rev := deploy.Revision{Service: "chat", ID: "r2", Version: "3.1", Settings: deploy.Service{Instances: 3, Analysis: deploy.Analysis{MinRequests: 20}}}
+	numbered, err := s.Save(Turn{State: &state, Revision: &rev, Records: []Record{{Rollout: rollout, Version: "3.1"}},
+		Events: []deploy.Event{{Service: "chat", Message: "one"}, {Service: "chat", Message: "two"}}})
+	if err != nil || len(numbered) != 2 || numbered[1].Number != 2 {
+		t.Fatalf("%v %v", numbered, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = opened(t, dir)
+	states, err := s.States()
+	if diff := cmp.Diff([]deploy.State{state}, states); err != nil || diff != "" {
+		t.Errorf("states: %v %s", err, diff)
+	}
+	revisions, err := s.Revisions("chat")
+	if diff := cmp.Diff([]deploy.Revision{rev}, revisions); err != nil || diff != "" {
+		t.Errorf("revisions: %v %s", err, diff)
+	}
+	records, err := s.Records("chat")
+	if err != nil || len(records) != 1 || records[0].Rollout.ID != "chat-12" {
+		t.Errorf("records: %v %v", err, records)
+	}
+	events, err := s.Events(1, 10)
+	if err != nil || len(events) != 1 || events[0].Message != "two" {
+		t.Errorf("events: %v %v", err, events)
+	}
+	if others, err := s.Revisions("shop"); err != nil || len(others) != 0 {
+		t.Errorf("an unknown service: %v %v", others, err)
+	}
+}
+
+func TestRevisionsAndRolloutsComeInOrder(t *testing.T) {
+	s := opened(t, t.TempDir())
+	for _, n := range []string{"10", "9", "100", "1"} {
+		rev := deploy.Revision{Service: "a", ID: "r" + n}
+		if _, err := s.Save(Turn{Revision: &rev, Records: []Record{{Rollout: deploy.Rollout{ID: "a-" + n, Service: "a"}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	revisions, _ := s.Revisions("a")
+	records, _ := s.Records("a")
+	var got []string
+	for i := range revisions {
+		got = append(got, revisions[i].ID, records[i].Rollout.ID)
+	}
+	if diff := cmp.Diff([]string{"r1", "a-1", "r9", "a-9", "r10", "a-10", "r100", "a-100"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestForget(t *testing.T) {
+	s := opened(t, t.TempDir())
+	for _, name := range []string{"a", "b"} {
+		if _, err := s.Save(Turn{State: &deploy.State{Service: name}, Revision: &deploy.Revision{Service: name, ID: "r1"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // twice is once
+		if err := s.Forget("a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	states, _ := s.States()
+	left, _ := s.Revisions("a")
+	if len(states) != 1 || states[0].Service != "b" || len(left) != 0 {
+		t.Errorf("%v %v", states, left)
+	}
+}
+
+func TestEventsAreBounded(t *testing.T) {
+	s := opened(t, t.TempDir())
+	batch := make([]deploy.Event, 5000)
+	for range 5 {
+		if _, err := s.Save(Turn{Events: batch}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := s.Events(0, 100_000)
+	if err != nil || len(events) != keepEvents || events[0].Number != 5001 {
+		t.Errorf("%d events from %d, %v", len(events), events[0].Number, err)
+	}
+}
+
+func TestSecondOpenIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	opened(t, dir)
+	if _, err := Open(dir); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A file that is not a store, or a damaged one, is refused by name, and is left as it is.
+func TestDamagedFileIsRefused(t *testing.T) {
+	good := t.TempDir()
+	s := opened(t, good)
+	if _, err := s.Save(Turn{State: &deploy.State{Service: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	text, err := os.ReadFile(filepath.Join(good, File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damaged := range map[string][]byte{"text": []byte("this is no store, it is a letter"), "both meta pages": append(make([]byte, 8192), text[8192:]...)} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, File)
+			if err := os.WriteFile(path, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if s, err := Open(dir); err == nil {
+				s.Close()
+				t.Fatal("opened")
+			} else if !strings.Contains(err.Error(), path) {
+				t.Errorf("the error does not name the file: %v", err)
+			}
+			if after, _ := os.ReadFile(path); string(after) != string(damaged) {
+				t.Error("the damaged file was changed")
+			}
+		})
+	}
+}
+
+func TestSequence(t *testing.T) {
+	for id, want := range map[string]uint64{"chat-12": 12, "my-shop-3": 3, "x": 0} {
+		if got := sequence(id); got != want {
+			t.Errorf("%s: %d, want %d", id, got, want)
+		}
+	}
+}
