@@ -72,7 +72,8 @@ type server struct {
 	token    atomic.Pointer[string]
 }
 
-func newServer(path string, s *shell) (srv *server, err error) {
+// newServer opens everything that can be refused, before anything runs.
+func newServer(path string, s *shell) (_ *server, err error) {
 	file, err := config.Load(path)
 	if err != nil {
 		return nil, err
@@ -80,7 +81,7 @@ func newServer(path string, s *shell) (srv *server, err error) {
 	if err := file.CheckFiles(); err != nil {
 		return nil, err
 	}
-	srv = &server{file: file, out: s, log: slog.New(slog.NewTextHandler(s.err, nil)), stopping: make(chan bool, 2)}
+	srv := &server{file: file, out: s, log: slog.New(slog.NewTextHandler(s.err, nil)), stopping: make(chan bool, 2)}
 	defer func() {
 		if err != nil {
 			srv.close()
@@ -103,7 +104,10 @@ func newServer(path string, s *shell) (srv *server, err error) {
 		return nil, err
 	}
 	srv.engine, err = engine.New(engine.Options{Store: srv.store, Platform: srv.platform, Dataplane: srv.proxy, Ports: file.Server.Ports, Log: srv.log})
-	return srv, err
+	if err != nil {
+		return nil, err
+	}
+	return srv, nil
 }
 
 // wake is called by the platform and the proxy, also before the engine is there.
