@@ -228,26 +228,6 @@ func (e *Engine) State(ctx context.Context, service string) (state deploy.State,
 	return state, err
 }
 
-// Down drains and stops every instance of every service and returns when none is left. The services stay stored: the
-// next serve starts them again. Now skips the draining.
-func (e *Engine) Down(ctx context.Context, now bool) error {
-	var wg sync.WaitGroup
-	errs := make(chan error, 64)
-	for _, l := range e.all() {
-		wg.Go(func() {
-			if err := l.down(ctx, now); err != nil {
-				select {
-				case errs <- fmt.Errorf("stop %s: %w", l.name, err):
-				default:
-				}
-			}
-		})
-	}
-	wg.Wait()
-	close(errs)
-	return <-errs
-}
-
 const (
 	tick  = 200 * time.Millisecond // between two looks when nothing calls
 	quick = 20 * time.Millisecond  // at least this long between two looks

@@ -25,16 +25,16 @@ func (l *loop) runTask(a deploy.Run) {
 		return
 	}
 	r, open := l.state.Open()
-	_, seen, err := l.observePreview()
-	if !open || err != nil || seen == "" {
-		return // the preview is not there yet; the decision comes again
+	preview := l.preview()
+	if !open || preview == "" {
+		return // it is not there yet; the decision comes again
 	}
 	rev := l.revisions[r.To]
 	delete(l.work.results, a.Key)
 	l.work.give("run "+a.Key, func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, a.Task.Timeout)
 		defer cancel()
-		err := perform(ctx, a.Task, rev, seen)
+		err := perform(ctx, a.Task, rev, preview)
 		return func() {
 			result := deploy.TaskResult{State: deploy.TaskPassed}
 			if err != nil {
@@ -45,13 +45,13 @@ func (l *loop) runTask(a deploy.Run) {
 	})
 }
 
-// observePreview returns the address that reaches the candidate without any user's traffic.
-func (l *loop) observePreview() (revision, url string, err error) {
+// preview is the address that reaches the candidate without any user's traffic, or empty.
+func (l *loop) preview() string {
 	state, reached := l.e.o.Dataplane.State()
 	if !reached {
-		return "", "", errors.New("the proxy cannot be reached")
+		return ""
 	}
-	return l.state.Routing.Preview, service(state, l.name).Preview, nil
+	return service(state, l.name).Preview
 }
 
 func perform(ctx context.Context, t deploy.Task, rev deploy.Revision, preview string) error {

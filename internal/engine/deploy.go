@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/store"
+)
+
+// DeployRequest asks for a version with settings that are normalised and valid.
+type DeployRequest struct {
+	Service  string
+	Version  string
+	Settings deploy.Service
+	Message  string
+}
+
+// Answer is what a command that begins a rollout says. Nothing: the service is there already.
+type Answer struct {
+	Rollout deploy.Rollout
+	Version string
+	Nothing bool
+}
+
+// Deploy begins the rollout of a version. An unknown service is created by it.
+func (e *Engine) Deploy(ctx context.Context, q DeployRequest) (Answer, error) {
+	if strings.TrimSpace(q.Version) == "" || strings.ContainsAny(q.Version, " \t\r\n/\\") {
+		return Answer{}, invalid("%q is not a version: it may not be empty and holds no spaces or slashes", q.Version)
+	}
+	if err := e.clash(q.Service, q.Settings); err != nil {
+		return Answer{}, err
+	}
+	e.Declare(q.Service, q.Settings)
+	l, err := e.loop(q.Service)
+	if err != nil {
+		return Answer{}, err
+	}
+	var answer Answer
+	err = l.do(ctx, func() (err error) {
+		answer, err = l.deploy(q, time.Now())
+		return err
+	})
+	return answer, err
+}
+
+func (l *loop) deploy(q DeployRequest, now time.Time) (Answer, error) {
+	if r, open := l.state.Open(); open && !r.Returning && l.same(r.To, q) {
+		return Answer{Rollout: r, Version: q.Version}, nil
+	}
+	if _, open := l.state.Open(); !open && l.state.Stable != "" && l.same(l.state.Stable, q) {
+		return Answer{Version: q.Version, Nothing: true}, nil
+	}
+	rev := deploy.Revision{Service: l.name, ID: fmt.Sprintf("r%d", l.state.Revisions+1), Version: q.Version, Message: q.Message, Created: now, Settings: q.Settings}
+	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "deploy"}, q.Message, now)
+}
+
+// same reports whether a revision is what is asked for.
+func (l *loop) same(revision string, q DeployRequest) bool {
+	r, ok := l.revisions[revision]
+	return ok && r.Version == q.Version && reflect.DeepEqual(r.Settings, q.Settings)
+}
+
+// open begins a rollout and saves it, together with a revision that is new and the one that it supersedes.
+func (l *loop) open(rev deploy.Revision, q deploy.Request, message string, now time.Time) (Answer, error) {
+	next, superseded, err := deploy.Begin(l.state, q, now)
+	if err != nil {
+		return Answer{}, err
+	}
+	turn := store.Turn{State: &next, Events: deploy.Events(l.state, next, now)}
+	if _, known := l.revisions[rev.ID]; !known {
+		next.Revisions++
+		turn.Revision = &rev
+	}
+	if superseded != nil && l.record != nil {
+		l.close(*superseded)
+		l.record.Rollout = *superseded
+		turn.Records = append(turn.Records, *l.record)
+	}
+	record := store.Record{Rollout: *next.Rollout, Version: rev.Version, Message: message}
+	turn.Records = append(turn.Records, record)
+	numbered, err := l.e.o.Store.Save(turn)
+	if err != nil {
+		return Answer{}, err
+	}
+	l.revisions[rev.ID], l.state, l.record = rev, next, &record
+	delete(l.work.prepared, rev.ID) // it is checked anew: its artifact may have gone
+	l.e.hub.send(numbered)
+	return Answer{Rollout: *next.Rollout, Version: rev.Version}, nil
+}

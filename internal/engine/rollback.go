@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+)
+
+// Rollback aborts the open rollout; without one, or with a revision, it goes to that revision, or the one before.
+func (e *Engine) Rollback(ctx context.Context, service, revision, message string) (Answer, error) {
+	l, err := e.loop(service)
+	if err != nil {
+		return Answer{}, err
+	}
+	var answer Answer
+	err = l.do(ctx, func() (err error) {
+		answer, err = l.rollback(revision, message, time.Now())
+		return err
+	})
+	return answer, err
+}
+
+func (l *loop) rollback(revision, message string, now time.Time) (Answer, error) {
+	if r, open := l.state.Open(); open && !r.Passed && (revision == "" || revision == r.From) {
+		r, err := deploy.Apply(r, deploy.Command{Verb: deploy.Abort, Reason: "rolled back by hand"}, now)
+		if err != nil {
+			return Answer{}, err
+		}
+		next := l.state
+		next.Rollout = &r
+		return Answer{Rollout: r, Version: l.revisions[r.To].Version}, l.commit(next)
+	}
+	target := revision
+	if target == "" {
+		target = l.state.Previous
+	}
+	rev, err := l.target(target)
+	if err != nil {
+		return Answer{}, err
+	}
+	if _, open := l.state.Open(); !open && target == l.state.Stable {
+		return Answer{Version: rev.Version, Nothing: true}, nil
+	}
+	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "rollback", Straight: true, Instances: l.state.Instances}, message, now)
+}
+
+// target finds the revision that a rollback goes to, and refuses before anything moves when it could not be started.
+func (l *loop) target(revision string) (deploy.Revision, error) {
+	if revision == "" {
+		return deploy.Revision{}, conflict("%s has no earlier revision to go back to", l.name)
+	}
+	rev, ok := l.revisions[revision]
+	if !ok {
+		return rev, notFound("%s has no revision %q; kept are: %s", l.name, revision, list(l.kept()))
+	}
+	if err := l.e.o.Platform.Readiness(rev); err != nil {
+		return rev, &Error{Refused, fmt.Sprintf("%s cannot be started any more: %v; kept are: %s", revision, err, list(l.kept()))}
+	}
+	return rev, nil
+}
+
+// kept names the revisions with their versions, oldest first.
+func (l *loop) kept() (out []string) {
+	var revs []deploy.Revision
+	for _, r := range l.revisions {
+		revs = append(revs, r)
+	}
+	slices.SortFunc(revs, func(a, b deploy.Revision) int { return deploy.Number(a.ID) - deploy.Number(b.ID) })
+	for _, r := range revs {
+		out = append(out, fmt.Sprintf("%s (%s)", r.ID, r.Version))
+	}
+	return out
+}
+
+// Retry begins a new rollout of the revision that failed last, from its first step.
+func (e *Engine) Retry(ctx context.Context, service string) (Answer, error) {
+	l, err := e.loop(service)
+	if err != nil {
+		return Answer{}, err
+	}
+	var answer Answer
+	err = l.do(ctx, func() (err error) {
+		r := l.state.Rollout
+		switch {
+		case r == nil:
+			return conflict("%s has no rollout to retry", service)
+		case r.Open():
+			return conflict("rollout %s is still open", r.ID)
+		case r.Result == deploy.Promoted:
+			return conflict("rollout %s was promoted; there is nothing to retry", r.ID)
+		}
+		rev, ok := l.revisions[r.To]
+		if !ok {
+			return notFound("revision %s is not kept any more; deploy it again", r.To)
+		}
+		answer, err = l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "retry"}, "retry of "+r.ID, time.Now())
+		return err
+	})
+	return answer, err
+}
