@@ -8,7 +8,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"maps"
