@@ -188,10 +188,10 @@ func pairs(t config.TLS) (out []nethttp.KeyPair) {
 	if t.Default != (config.KeyPair{}) {
 		out = append(out, nethttp.KeyPair{Cert: t.Default.Cert, Key: t.Default.Key})
 	}
-	for _, p := range t.Hosts {
-		out = append(out, nethttp.KeyPair{Cert: p.Cert, Key: p.Key})
+	for host, p := range t.Hosts {
+		out = append(out, nethttp.KeyPair{Host: host, Cert: p.Cert, Key: p.Key})
 	}
-	slices.SortFunc(out, func(a, b nethttp.KeyPair) int { return strings.Compare(a.Cert, b.Cert) })
+	slices.SortFunc(out, func(a, b nethttp.KeyPair) int { return strings.Compare(a.Host, b.Host) })
 	return out
 }
 

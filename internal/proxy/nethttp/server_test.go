@@ -57,7 +57,7 @@ func TestKeepAliveBothSides(t *testing.T) {
 
 func TestIdleConnectionsToAClosedBackendEndAtOnce(t *testing.T) {
 	ended := make(chan struct{}, 2)
-	hold := make(chan struct{})
+	arrived, hold := make(chan struct{}), make(chan struct{})
 	s := newSite(t, serveRaw(t, func(c net.Conn) {
 		in := bufio.NewReader(c)
 		for {
@@ -67,6 +67,7 @@ func TestIdleConnectionsToAClosedBackendEndAtOnce(t *testing.T) {
 				return
 			}
 			if r.URL.Path == "/slow" {
+				close(arrived)
 				<-hold
 			}
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -77,7 +78,7 @@ func TestIdleConnectionsToAClosedBackendEndAtOnce(t *testing.T) {
 		_, _, err := s.do(request(t, "GET", s.url("/slow"), nil))
 		slow <- err
 	}()
-	eventually(t, "the slow request to be in flight", func() bool { return s.inFlight() == 1 })
+	<-arrived
 	s.get("/")
 	began := time.Now()
 	s.drainNow()

@@ -17,7 +17,7 @@ import (
 )
 
 // chat is a WebSocket backend that repeats what it hears; on /flood it sends large fragmented messages
-// without end.
+// without end, at a pace.
 func chat(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
@@ -36,6 +36,7 @@ func chat(w http.ResponseWriter, r *http.Request) {
 				if _, err := m.Write(part); err != nil {
 					return
 				}
+				time.Sleep(time.Millisecond) // leaves the clients time to keep up on a busy machine
 			}
 			if m.Close() != nil {
 				return
