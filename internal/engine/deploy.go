@@ -34,13 +34,9 @@ func (e *Engine) Deploy(ctx context.Context, q DeployRequest) (Answer, error) {
 	if err := e.clash(q.Service, q.Settings); err != nil {
 		return Answer{}, err
 	}
-	e.Declare(q.Service, q.Settings)
-	l, err := e.loop(q.Service)
-	if err != nil {
-		return Answer{}, err
-	}
+	l := e.ensure(q.Service, q.Settings)
 	var answer Answer
-	err = l.do(ctx, func() (err error) {
+	err := l.do(ctx, func() (err error) {
 		answer, err = l.deploy(q, time.Now())
 		return err
 	})

@@ -87,7 +87,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.mu.Unlock()
 	<-ctx.Done()
-	e.mu.Lock() // no loop is started from here on
+	e.mu.Lock()
+	e.run = nil // no loop is started from here on
 	e.mu.Unlock()
 	e.running.Wait()
 	e.hub.close()
@@ -95,8 +96,8 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 func (e *Engine) start(l *loop) {
-	if e.run != nil && e.run.Err() == nil {
-		e.running.Go(func() { l.run(e.run) })
+	if ctx := e.run; ctx != nil {
+		e.running.Go(func() { l.run(ctx) })
 	}
 }
 
@@ -109,19 +110,30 @@ func (e *Engine) Wake() {
 	}
 }
 
-// Declare makes a service of the file known. One that is stored already keeps what is stored: the returned
-// settings are those in force, nil for a service without a revision.
+// Declare makes a service of the file known; it is called before Run. One that is stored already keeps what is stored:
+// the returned settings are those in force, nil for a service without a revision.
 func (e *Engine) Declare(name string, settings deploy.Service) (inForce *deploy.Service) {
+	l := e.ensure(name, settings)
+	if s, ok := l.settings(l.inForce()); ok {
+		return &s
+	}
+	l.declared = settings
+	return nil
+}
+
+// ensure returns the loop of a service, a new one for a service that is not known yet.
+func (e *Engine) ensure(name string, settings deploy.Service) *loop {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if l, ok := e.loops[name]; ok {
-		return l.settingsInForce()
+		return l
 	}
 	l := newLoop(e, deploy.State{Service: name, Rest: deploy.Picture{Service: name}})
 	l.declared = settings
+	l.shown.Store(&Status{Service: name, Instances: []InstanceStatus{}, settings: &settings})
 	e.loops[name] = l
 	e.start(l)
-	return nil
+	return l
 }
 
 // loop returns the loop of a service.

@@ -53,6 +53,7 @@ func (e *Engine) restore(s deploy.State) (*loop, error) {
 	}
 	for _, r := range kept {
 		l.revisions[r.ID] = r
+		l.declared = r.Settings // where none of them serves, the last one's routing stands
 	}
 	records, err := e.o.Store.Records(s.Service)
 	if err != nil {
@@ -215,12 +216,4 @@ func (l *loop) inForce() string {
 		return r.To
 	}
 	return l.state.Stable
-}
-
-// settingsInForce is called before the loop runs, and by others only through do.
-func (l *loop) settingsInForce() *deploy.Service {
-	if s, ok := l.settings(l.inForce()); ok {
-		return &s
-	}
-	return nil
 }

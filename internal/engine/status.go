@@ -78,9 +78,10 @@ func (l *loop) status() Status { return *l.shown.Load() }
 // show makes the present state visible to readers outside the loop.
 func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
 	s := Status{Service: l.name, Stable: l.ref(l.state.Stable), Previous: l.ref(l.state.Previous), Wanted: l.state.Instances,
-		Obligations: l.state.Obligations, Problem: l.trouble, Instances: []InstanceStatus{}, settings: l.settingsInForce()}
-	if s.settings == nil {
-		s.settings = &l.declared
+		Obligations: l.state.Obligations, Problem: l.trouble, Instances: []InstanceStatus{}}
+	s.settings = &l.declared
+	if settings, ok := l.settings(l.inForce()); ok {
+		s.settings = &settings
 	}
 	if r, open := l.state.Open(); open {
 		s.Canary = l.ref(r.To)
