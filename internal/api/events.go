@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 // heartbeat is the time between two comments on a quiet stream: they keep intermediaries from closing it, and tell the
 // server that a client has gone.
 const heartbeat = 15 * time.Second
+
+// patience is how long a client may take to read what it is sent. One that has stopped reading is cut off: it comes back.
+const patience = 30 * time.Second
 
 type eventQuery struct {
 	Service string `query:"service" doc:"Only events of this service."`
@@ -78,8 +82,7 @@ func (o eventStream) send(ctx context.Context, q *eventQuery, past []store.Event
 		case <-ctx.Done():
 			return
 		case <-beat.C:
-			_, err := fmt.Fprint(o.w, ": still here\n\n")
-			ok = err == nil && o.rc.Flush() == nil
+			ok = o.write(": still here\n\n") && o.rc.Flush() == nil
 		case e, open := <-live:
 			if !open { // cut off for being slow, or the engine ends; the client comes back
 				return
@@ -97,6 +100,11 @@ func (o eventStream) event(e store.Event) bool {
 	if err != nil {
 		return false
 	}
-	_, err = fmt.Fprintf(o.w, "id: %d\ndata: %s\n\n", e.Number, text)
+	return o.write(fmt.Sprintf("id: %d\ndata: %s\n\n", e.Number, text))
+}
+
+func (o eventStream) write(text string) bool {
+	_ = o.rc.SetWriteDeadline(time.Now().Add(patience)) // where there is none, a dead client is found by TCP
+	_, err := io.WriteString(o.w, text)
 	return err == nil
 }

@@ -61,6 +61,10 @@ func (s *Server) routes(a huma.API) {
 
 	stream(a, "/v1/events", "Follow what happens, as server-sent events", "text/event-stream", s.events)
 	stream(a, "/v1/services/{service}/logs", "Read what the instances print, in the order of time", "text/plain", s.logs)
+
+	for _, foreign := range []string{"ErrorModel", "ErrorDetail"} { // huma describes its own errors, which are never sent
+		delete(a.OpenAPI().Components.Schemas.Map(), foreign)
+	}
 }
 
 // handle declares an operation whose errors come from the engine.

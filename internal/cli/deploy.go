@@ -17,7 +17,7 @@ type watching struct {
 
 func (w *watching) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&w.detach, "detach", false, "return at once; naru status shows how it goes on")
-	cmd.Flags().DurationVar(&w.wait, "wait", 0, "stop waiting after this `duration` with status 3 (default: wait to the end, but not for an approval or a pause that nobody at a terminal can end)")
+	cmd.Flags().DurationVar(&w.wait, "wait", 0, "stop waiting after this `duration`, with status 3 (default: at the end)")
 }
 
 func deployCommand(s *shell) *cobra.Command {
@@ -35,7 +35,8 @@ to do.
 
 Every line shows the step, who runs and how the traffic is split, what each revision
 answers, and what is waited for. At the end stands the receipt: what happened to every
-request. Ctrl-C stops only the watching.
+request. Ctrl-C stops only the watching. Without a terminal nobody can answer an approval or
+a pause: then the waiting ends there, or after --wait.
 
 Exit status: 0 promoted, 1 refused, 2 rolled back or aborted, 3 stopped waiting while the
 rollout goes on.`,

@@ -25,6 +25,9 @@ const (
 // following runs a command whose output is read line by line: with --json also its error is a line there.
 func (s *shell) following(run func() error) error {
 	err := run()
+	if errors.Is(err, context.Canceled) {
+		err = &exit{open, "stopped before the server had answered; naru status shows whether a rollout has begun"}
+	}
 	var e *exit
 	if err == nil || !s.json || errors.As(err, &e) && e.status != refused {
 		return err

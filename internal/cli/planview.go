@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -43,7 +44,7 @@ func writePlan(w io.Writer, p deploy.Plan) {
 	writeItem(w, "columns", "of each revision its instances and its part of the traffic; CAPACITY that stays healthy while the step is being reached; PAID: most instances at once")
 }
 
-// planRevisions lists those of a plan in the order in which they appear, the new one last.
+// planRevisions lists those of a plan by their age, the one that it goes to last.
 func planRevisions(p deploy.Plan) (revisions []string) {
 	for _, step := range p.Steps {
 		for _, g := range step.Groups {
@@ -52,8 +53,11 @@ func planRevisions(p deploy.Plan) (revisions []string) {
 			}
 		}
 	}
-	return append(revisions, p.To)
+	return append(slices.SortedFunc(slices.Values(revisions), byAge), p.To)
 }
+
+// byAge orders revisions by their numbers.
+func byAge(a, b string) int { return cmp.Compare(deploy.Number(a), deploy.Number(b)) }
 
 func planRow(i int, step deploy.PlanStep, revisions []string) []string {
 	row := []string{fmt.Sprint(i + 1), step.Name}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,10 +41,8 @@ func (p *progress) line(s engine.Status) string {
 	r := s.Rollout
 	var b strings.Builder
 	fmt.Fprintf(&b, "step %d/%d (%s)", r.Step, r.Steps, r.Name)
-	for _, revision := range []string{r.From, r.To} {
-		if revision != "" {
-			fmt.Fprintf(&b, "  |  %s", p.revision(s, revision))
-		}
+	for _, revision := range involved(s) {
+		fmt.Fprintf(&b, "  |  %s", p.revision(s, revision))
 	}
 	fmt.Fprintf(&b, "  |  %s", r.Phase)
 	if r.Waiting != "" {
@@ -53,6 +52,19 @@ func (p *progress) line(s engine.Status) string {
 		fmt.Fprintf(&b, " (%s)", r.Reason)
 	}
 	return b.String()
+}
+
+// involved lists the revisions of a rollout: from, those that a superseded one has left, to.
+func involved(s engine.Status) (revisions []string) {
+	if s.Rollout.From != "" {
+		revisions = append(revisions, s.Rollout.From)
+	}
+	for _, i := range s.Instances {
+		if i.Revision != s.Rollout.To && !slices.Contains(revisions, i.Revision) {
+			revisions = append(revisions, i.Revision)
+		}
+	}
+	return append(revisions, s.Rollout.To)
 }
 
 // revision shows one: healthy of running instances, share of the traffic, and what it answers.
@@ -66,14 +78,32 @@ func (p *progress) revision(s engine.Status, revision string) string {
 			}
 		}
 	}
-	text := fmt.Sprintf("%s %d/%d healthy", revision, healthy, all)
+	text := fmt.Sprintf("%s %d/%d healthy %s", revision, healthy, all, percent(share(s, revision)))
 	for _, t := range s.Traffic {
 		if t.Revision == revision {
-			text += fmt.Sprintf(" %s %.0f/s failed %d p50 %s p99 %s", percent(t.Share), p.rates[revision],
+			text += fmt.Sprintf(" %.0f/s failed %d p50 %s p99 %s", p.rates[revision],
 				t.Failed-min(t.Failed, p.base[revision].Failed), latency(t.P50), latency(t.P99))
 		}
 	}
 	return text
+}
+
+// share is a revision's part of the traffic as it is routed now. One that was never asked has no counters, but a part.
+func share(s engine.Status, revision string) float64 {
+	rest := 100.
+	for _, t := range s.Traffic {
+		if t.Revision == revision {
+			return t.Share
+		}
+		rest -= t.Share
+	}
+	if s.Rollout != nil && revision == s.Rollout.To {
+		return s.Rollout.Weight
+	}
+	if s.Rollout != nil && len(s.Traffic) == 0 {
+		rest -= s.Rollout.Weight
+	}
+	return max(0, rest)
 }
 
 // percent writes a share with as many digits as it has.

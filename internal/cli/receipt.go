@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -88,9 +87,11 @@ func writeReceipt(w io.Writer, r deploy.Receipt) {
 	}
 	fmt.Fprintln(w)
 	rows := [][]string{{"  REVISION", "REQUESTS", "FAILED AT FIRST", "P50", "P99"}}
-	byNumber := func(a, b string) int { return cmp.Compare(deploy.Number(a), deploy.Number(b)) }
-	for _, id := range slices.SortedFunc(maps.Keys(r.Revisions), byNumber) {
+	for _, id := range slices.SortedFunc(maps.Keys(r.Revisions), byAge) {
 		c := r.Revisions[id]
+		if c.Requests == 0 && id != r.From && id != r.To { // an older one, counted before this rollout
+			continue
+		}
 		rows = append(rows, []string{"  " + id, thousands(c.Requests), thousands(c.Failed), latency(c.P50), latency(c.P99)})
 	}
 	writeTable(w, rows)

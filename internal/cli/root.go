@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +63,7 @@ Write a naru.yaml, start "naru serve", and say "naru deploy SERVICE VERSION".`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       Version(),
-		Args:          cobra.NoArgs,
+		Args:          known,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(s.in)
@@ -89,6 +88,18 @@ Write a naru.yaml, start "naru serve", and say "naru deploy SERVICE VERSION".`,
 	add(root, "file", initCommand(s), validateCommand(s), schemaCommand(s))
 	root.AddCommand(proxyCommand(s), shimCommand(s)) // naru starts these itself
 	return root
+}
+
+// known refuses what is no command, and names the one that was probably meant.
+func known(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "naru --help lists them"
+	if like := root.SuggestionsFor(args[0]); len(like) > 0 {
+		hint = "did you mean naru " + strings.Join(like, " or naru ") + "?"
+	}
+	return fmt.Errorf("there is no command %q: %s", args[0], hint)
 }
 
 func add(root *cobra.Command, group string, commands ...*cobra.Command) {
@@ -120,6 +131,3 @@ func arguments(low, high int) cobra.PositionalArgs {
 		return fmt.Errorf("%s: write naru %s; see naru %s--help", what, strings.TrimSuffix(cmd.Use, " [flags]"), path(cmd))
 	}
 }
-
-// orDefault is the address that is used when neither a flag nor the environment names one.
-func orDefault(addr string) string { return cmp.Or(addr, "127.0.0.1:7070") }

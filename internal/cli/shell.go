@@ -36,7 +36,7 @@ func (s *shell) client(admin, tokenFile string) (*api.Client, error) {
 		}
 		token = strings.TrimSpace(string(text))
 	}
-	return &api.Client{Addr: orDefault(admin), Token: token}, nil
+	return &api.Client{Addr: admin, Token: token}, nil
 }
 
 // object prints one JSON object on a line of its own.
@@ -56,12 +56,17 @@ func (s *shell) say(format string, a ...any) {
 	}
 }
 
-// terminal reports whether somebody sits there who can answer.
+// terminal reports whether somebody sits there who can answer. /dev/null is a character device as well, and what a
+// script's commands are given to read from.
 func (s *shell) terminal() bool {
 	f, ok := s.in.(*os.File)
 	if !ok {
 		return false
 	}
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
 }

@@ -125,7 +125,7 @@ func (l *loop) close(r deploy.Rollout) {
 		q.Retried += m.Retried
 		q.Held += m.Held
 		receipt.Connections.WebSocketClosed += m.WebSocketClosed
-		if m.Revision == "" {
+		if m.Revision == "" || m.Requests == 0 && m.Revision != r.From && m.Revision != r.To {
 			continue
 		}
 		c, h := receipt.Revisions[m.Revision], latency[m.Revision]

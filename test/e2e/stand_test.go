@@ -13,8 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,8 +40,9 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // naru is built with the race detector, which else waits a second at every end
 		for _, name := range []string{"cmd/naru", "examples/chat", "examples/shop", "examples/social"} {
-			build := exec.Command("go", "build", "-o", filepath.Join(bin, filepath.Base(name)), "../../"+name)
+			build := exec.Command("go", "build", "-race="+strconv.FormatBool(name == "cmd/naru"), "-o", filepath.Join(bin, filepath.Base(name)), "../../"+name)
 			if out, err := build.CombinedOutput(); err != nil {
 				fmt.Fprintf(os.Stderr, "build %s: %v\n%s", name, err, out)
 				return 1
@@ -55,6 +58,8 @@ type stand struct {
 	dir    string
 	http   string // host:port of the data plane
 	admin  string
+	ports  string // of the instances: stands of other tests have others
+	server string // further lines of the server section
 	serve  *exec.Cmd
 	log    *os.File
 	ended  chan struct{}
@@ -65,7 +70,20 @@ type stand struct {
 // start writes the file, with HTTP and ADMIN filled in, and starts naru serve.
 func start(t *testing.T, services string) *stand {
 	t.Helper()
-	s := &stand{t: t, dir: t.TempDir(), http: free(t), admin: free(t)}
+	s := stage(t, services)
+	s.begin()
+	return s
+}
+
+// stage writes the file and puts the example programs beside it; serve does not run yet.
+func stage(t *testing.T, services string) *stand {
+	t.Helper()
+	s := &stand{t: t, dir: t.TempDir(), http: free(t), admin: free(t), ports: span()}
+	for _, name := range []string{"chat", "shop", "social"} {
+		if err := os.Symlink(filepath.Join(bin, name), filepath.Join(s.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s.write(services)
 	log, err := os.Create(filepath.Join(s.dir, "serve.log"))
 	if err != nil {
@@ -73,13 +91,12 @@ func start(t *testing.T, services string) *stand {
 	}
 	s.log = log
 	t.Cleanup(s.end)
-	s.begin()
 	return s
 }
 
 func (s *stand) write(services string) {
 	s.t.Helper()
-	text := fmt.Sprintf("server:\n  http: [%q]\n  admin: %q\n  state: .naru\n  ports: 20000-29999\nservices:\n%s", s.http, s.admin, strings.ReplaceAll(services, "BIN", bin))
+	text := fmt.Sprintf("server:\n  http: [%q]\n  admin: %q\n  state: .naru\n  ports: %s\n%sservices:\n%s", s.http, s.admin, s.ports, s.server, strings.ReplaceAll(services, "BIN", bin))
 	if err := os.WriteFile(filepath.Join(s.dir, "naru.yaml"), []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -129,6 +146,9 @@ func (s *stand) end() {
 	s.closed = true
 	if out, err := s.command("down", "-f", "naru.yaml", "--now").CombinedOutput(); err != nil {
 		s.t.Errorf("naru down: %v: %s", err, out)
+	}
+	if strings.Contains(s.logs(), "DATA RACE") {
+		s.t.Error("the race detector has found something")
 	}
 	if s.t.Failed() {
 		s.t.Logf("serve said:\n%s", s.logs())
@@ -188,7 +208,7 @@ func (s *stand) naru(args ...string) (out string, status int) {
 
 // in returns the stand for a subtest.
 func (s *stand) in(t *testing.T) *stand {
-	return &stand{t: t, dir: s.dir, http: s.http, admin: s.admin, serve: s.serve, log: s.log, ended: s.ended}
+	return &stand{t: t, dir: s.dir, http: s.http, admin: s.admin, ports: s.ports, server: s.server, serve: s.serve, log: s.log, ended: s.ended}
 }
 
 // must runs a command that must end with a status.
@@ -280,6 +300,15 @@ func whole(t *testing.T, r deploy.Receipt, outcome deploy.Result) {
 
 // taken remembers the ports that were given out, so that two stands never share one.
 var taken sync.Map
+
+// stands counts the stands of this run.
+var stands atomic.Int32
+
+// span is a hundred ports for the instances of one stand: stands at the same time must not take each other's.
+func span() string {
+	low := 20000 + 100*(os.Getpid()+int(stands.Add(1)))%10000
+	return fmt.Sprintf("%d-%d", low, low+99)
+}
 
 // free finds an address that nobody listens on, below the ports that instances get.
 func free(t *testing.T) string {
