@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -22,7 +21,15 @@ func Advance(r Rollout, o Observation) Rollout {
 		return r.drain(v)
 	case r.Returning:
 		return r.comeBack(v)
+	default:
+		return r.goOn(v)
 	}
+}
+
+// goOn walks the way forth. Failures are looked for before anything else, a pause included: people may stop the clocks,
+// but a version that fails goes back all the same.
+func (r Rollout) goOn(v *view) Rollout {
+	o := v.o
 	r = r.collect(o)
 	if reason := r.failure(v); reason != "" {
 		if o.Verdict.Rollout == r.ID {
@@ -32,21 +39,23 @@ func Advance(r Rollout, o Observation) Rollout {
 	}
 	settled := v.settled()
 	r = r.clock(v, settled)
-	if !r.PausedAt.IsZero() {
+	switch {
+	case !r.PausedAt.IsZero():
 		r.Phase = Paused
 		return r
-	}
-	if !settled {
+	case !settled:
 		r.Phase, r.Waiting = Starting, v.waiting()
 		return r
+	case !r.tasksDone():
+		return r.task()
+	default:
+		return r.gate(o)
 	}
-	if !r.tasksDone() {
-		return r.task(o)
-	}
-	return r.gate(o)
 }
 
-// clock notes since when the picture has been true, or has not. Tasks and people do not make it untrue.
+// clock notes since when the picture has been true, or has not. Bake time counts from Reached and the deadline from
+// Entered, so that an instance which dies in the middle of a bake has a whole deadline to come back, and the bake
+// begins anew. Tasks and people do not make a picture untrue.
 func (r Rollout) clock(v *view, settled bool) Rollout {
 	now, paused := v.o.Now, !r.PausedAt.IsZero()
 	switch {
@@ -89,124 +98,8 @@ func (r Rollout) sickness(v *view) time.Time {
 	return r.Sick
 }
 
-// collect takes over the results of tasks. Known results are never forgotten or changed by a late observation. A pause
-// keeps the picture as it is, so a task that passes meanwhile is noted when the rollout goes on.
-func (r Rollout) collect(o Observation) Rollout {
-	for i, task := range r.Step().Gate.Tasks {
-		key := r.TaskKey(r.At, i)
-		result, ok := o.Tasks[key]
-		if mine, started := r.Tasks[key]; !ok || !started || mine.State != TaskRunning {
-			continue
-		}
-		if result.State == TaskPassed && !r.PausedAt.IsZero() {
-			continue
-		}
-		if result.State == TaskInterrupted && task.Again {
-			result = TaskResult{State: TaskRunning}
-		}
-		r.Tasks = maps.Clone(r.Tasks)
-		r.Tasks[key] = result
-	}
-	return r
-}
-
-// task starts the next task of the gate, or waits for the one that runs.
-func (r Rollout) task(o Observation) Rollout {
-	r.Phase = Tasking
-	for i, task := range r.Step().Gate.Tasks {
-		key := r.TaskKey(r.At, i)
-		switch r.Tasks[key].State {
-		case TaskPassed:
-			continue
-		case "":
-			r.Tasks = maps.Clone(r.Tasks)
-			if r.Tasks == nil {
-				r.Tasks = map[string]TaskResult{}
-			}
-			r.Tasks[key] = TaskResult{State: TaskRunning}
-		}
-		r.Waiting = task.Name
-		return r
-	}
-	return r
-}
-
-// running returns the task that has been started and has no result.
-func (r Rollout) running() (Run, bool) {
-	if !r.Open() || r.Returning || r.Passed {
-		return Run{}, false
-	}
-	for i, task := range r.Step().Gate.Tasks {
-		if key := r.TaskKey(r.At, i); r.Tasks[key].State == TaskRunning {
-			return Run{key, task}, true
-		}
-	}
-	return Run{}, false
-}
-
-// gate waits for bake time, evidence and approval of a picture that is true, and then goes on.
-func (r Rollout) gate(o Observation) Rollout {
-	g, skip := r.Step().Gate, r.Skip || r.SkipAll
-	if left := g.Bake - o.Now.Sub(r.Reached); left > 0 && !skip {
-		r.Phase, r.Waiting = Baking, "bake time, "+seconds(left)+" left"
-		return r
-	}
-	r, passed := r.evidence(g, o, skip)
-	if !passed {
-		return r
-	}
-	if g.Approve && !skip {
-		r.Phase, r.Waiting = Approval, "approval: naru promote "+r.Service
-		return r
-	}
-	if r.At == len(r.Forth)-1 {
-		r.Passed, r.Phase, r.Entered, r.Reached = true, Draining, o.Now, time.Time{}
-		r.Waiting = "the old instances to finish"
-		return r
-	}
-	return r.enter(r.At+1, o.Now)
-}
-
-// evidence asks the analysis. What it does not know is waited for, and then follows on_insufficient; a canary that has
-// answered no request at all is never promoted on that.
-func (r Rollout) evidence(g Gate, o Observation, skip bool) (Rollout, bool) {
-	v := o.Verdict
-	known := v.Rollout == r.ID && v.Step == r.At
-	if g.Analysis == nil || skip && !(known && v.Outcome == Freeze) {
-		return r, true
-	}
-	r.Phase, r.Waiting = Analysing, "the analysis"
-	if !known {
-		return r, false
-	}
-	r.Figures, r.Waiting = v.Figures, v.Reason
-	switch {
-	case v.Outcome == Pass:
-		return r, true
-	case v.Outcome == BackOne:
-		back := r.enter(max(0, r.At-1), o.Now)
-		back.Notes = append(slices.Clone(r.Notes), "stepped back once: "+v.Reason)
-		return back, false
-	case v.Outcome != Inconclusive || o.Now.Sub(r.Reached) < g.patience():
-		return r, false
-	case v.Requests == 0:
-		return r.rest(o.Now, fmt.Sprintf("no request has reached %s, so nothing can be said of it; naru promote %s goes on, naru resume %s waits again", r.To, r.Service, r.Service)), false
-	case g.Analysis.OnInsufficient == "pause":
-		return r.rest(o.Now, "too little evidence: "+v.Reason), false
-	case g.Analysis.OnInsufficient == "rollback":
-		return r.turnBack(o.Now, "too little evidence: "+v.Reason), false
-	}
-	r.Notes = append(slices.Clone(r.Notes), fmt.Sprintf("step %s passed without enough evidence: %s", r.Step().Name, v.Reason))
-	return r, true
-}
-
-// rest pauses the rollout on its own account.
-func (r Rollout) rest(now time.Time, why string) Rollout {
-	r.PausedAt, r.Phase, r.Waiting = now, Paused, why
-	return r
-}
-
-// comeBack walks the way back. It waits for stable no longer than the deadline: it ends in any case.
+// comeBack walks the way back. Nothing is judged here: stable may be broken itself, and there is nowhere else to go. So
+// it waits for stable no longer than the deadline, and ends in any case.
 func (r Rollout) comeBack(v *view) Rollout {
 	r.Phase = RollingBack
 	o, settled, deadline := v.o, v.settled(), r.Step().Gate.Deadline
@@ -216,7 +109,7 @@ func (r Rollout) comeBack(v *view) Rollout {
 		return r
 	}
 	if late && !settled {
-		r.Reason += fmt.Sprintf("; %s was not whole again after %s", r.From, seconds(deadline))
+		r.Reason += fmt.Sprintf("; the way back was not complete after %s", seconds(deadline))
 	}
 	if r.At < len(r.Back)-1 {
 		r.At, r.Entered = r.At+1, o.Now

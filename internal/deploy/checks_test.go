@@ -188,7 +188,7 @@ func judgeStop(w *world, a Stop, p Picture) error {
 
 // judgeEnd holds the end of a rollout against what its revision deserved. In a rough world observations lie, so that
 // nobody can be blamed there.
-func judgeEnd(l *life, was, r Rollout) error {
+func judgeEnd(l *life, r Rollout) error {
 	n := l.w.nature[r.To]
 	judged := slices.ContainsFunc(r.Forth, func(s Step) bool { return s.Gate.Analysis != nil })
 	if r.Result == Promoted && n.silent && judged && !l.promoted[r.ID] {

@@ -25,11 +25,13 @@ func Converge(p Picture, o Observation) (acts []Action, settled bool) {
 // changed reports whether the proxies should be told something else than they were.
 func (v *view) changed() bool { return v.next.Version != v.o.Routing.Version }
 
-// settled does not ask for housekeeping: that a member comes or goes which is given no requests makes no picture untrue.
+// settled asks only for what the picture awaits. That others come and go, such as instances of a stable which crashes now
+// and then, makes no picture untrue; otherwise no fix could ever be baked beside it.
 func (v *view) settled() bool {
 	return v.next.Traffic == v.o.Routing.Traffic && v.follow(v.o.Routing.Traffic) && v.reached()
 }
 
+// prepares asks for every revision of the picture, again and again until it is ready or certainly cannot be.
 func (v *view) prepares() (acts []Action) {
 	for _, g := range v.p.Groups {
 		if r := v.o.Prepared[g.Revision]; !r.Ready && r.Err == "" && g.Instances > 0 {
@@ -86,15 +88,31 @@ func (v *view) routing() Routing {
 	next.Splits = v.splits(shares)
 	known := v.latest()
 	lost := known > last.Version // a proxy has been told what nobody here remembers
-	if lost || !next.same(last) {
-		next.Version = known + 1
+	if !lost && next.same(last) {
+		return next
 	}
-	if lost || !next.sameTraffic(last) {
+	next.Version = known + 1
+	if lost || !v.sameTraffic(next) {
 		next.Traffic = next.Version
 	}
 	return next
 }
 
+// sameTraffic reports whether nothing changes that the picture waits for: the rules, who of the awaited answers, and the
+// shares, where they do not only follow the health of instances.
+func (v *view) sameTraffic(next Routing) bool {
+	last := v.o.Routing
+	var awaited []string
+	for _, g := range v.p.Groups {
+		if g.Await {
+			awaited = append(awaited, g.Revision)
+		}
+	}
+	return slices.EqualFunc(next.enabled(awaited), last.enabled(awaited), Member.same) &&
+		(next.Proportional || next.sameShares(last)) && next.sameRules(last)
+}
+
+// member writes an instance down. Since is kept as long as nothing changes: the drain timeout counts from it.
 func (v *view) member(n *one, carries bool) Member {
 	m := n.member
 	if m.ID == "" {
@@ -192,6 +210,7 @@ func (v *view) stops() (acts []Action) {
 	return acts
 }
 
+// drained asks the published routing and not the next one: what was disabled a moment ago, no proxy has heard of yet.
 func (v *view) drained(n *one) bool {
 	if n.member.ID == "" || n.member.Enabled || !v.applied() {
 		return false
@@ -219,6 +238,7 @@ func (v *view) reached() bool {
 // finished theirs since the given time, or had the drain timeout to do so.
 func Drained(p Picture, o Observation, since time.Time) bool { return look(p, o).empty(since) }
 
+// empty is Drained for a view.
 func (v *view) empty(since time.Time) bool {
 	if !v.applied() || len(v.surplus()) > 0 {
 		return false

@@ -9,5 +9,6 @@
 //
 // Decide joins them for one service. The engine observes, calls Decide, saves the returned State and then carries
 // out the actions; every action may be repeated, so a controller killed between any two of these steps goes on
-// where it was. There is no clock, goroutine or I/O here: time comes in as Observation.Now.
+// where it was, once State.Resumed has told it that nobody watched meanwhile. Begin, Apply, Scale and Remove are what
+// people ask for; Events says in words what has changed. There is no clock, goroutine or I/O here: time comes in as Observation.Now.
 package deploy

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"testing"
 )
 
@@ -22,6 +21,7 @@ type life struct {
 	rnd   *rand.Rand
 	state State // of the controller that runs
 	saved State // what the next one will find
+	told  []Event
 
 	tick, next int
 	began      int // tick of the last beginning or end of a rollout
@@ -38,17 +38,52 @@ type life struct {
 
 // live runs a script against a controller, or against a mutant of it, and returns the first broken invariant.
 func live(sc script, m mutant) (*life, error) {
-	l := &life{sc: sc, m: m, w: newWorld(sc.seed, sc.proxies, sc.rough), rnd: rand.New(rand.NewPCG(sc.seed, 99)),
-		state: State{Service: "s"}, settings: map[string]Service{}, promoted: map[string]bool{}}
-	l.saved = l.state
+	l := newLife(sc, m)
 	for !l.over() {
-		if err := l.turn(); err != nil {
-			return l, fmt.Errorf("tick %d: %w", l.tick, err)
+		if err := l.pass(); err != nil {
+			return l, err
 		}
-		l.w.pass()
-		l.tick++
 	}
 	return l, nil
+}
+
+func newLife(sc script, m mutant) *life {
+	return &life{sc: sc, m: m, w: newWorld(sc.seed, sc.proxies, sc.rough), rnd: rand.New(rand.NewPCG(sc.seed, 99)),
+		state: State{Service: "s"}, saved: State{Service: "s"}, settings: map[string]Service{}, promoted: map[string]bool{}}
+}
+
+// pass lives through one tick.
+func (l *life) pass() error {
+	if err := l.turn(); err != nil {
+		return fmt.Errorf("tick %d: %w", l.tick, err)
+	}
+	l.w.pass()
+	l.tick++
+	return nil
+}
+
+// until lets time pass in a life that a test follows closely.
+func (l *life) until(t *testing.T, what string, reached func(State) bool) {
+	t.Helper()
+	for range tooLong {
+		if reached(l.state) {
+			return
+		}
+		if err := l.pass(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatalf("never: %s; %+v", what, l.state.Rollout)
+}
+
+// ask begins a move of a life that a test follows closely.
+func (l *life) ask(t *testing.T, mv move) {
+	t.Helper()
+	state, err := l.begin(mv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.state, l.saved, l.began = state, state, l.tick
 }
 
 // over reports whether all has been said and done and the world has come to rest.
@@ -113,6 +148,7 @@ func (l *life) act(state State, acts []Action) {
 	if reach < 0 { // before it has saved
 		return
 	}
+	l.told = append(l.told, Events(l.state, state, l.w.now)...)
 	l.state = state
 	if !l.m.forgets {
 		l.saved = state
@@ -145,91 +181,9 @@ func (l *life) trouble() {
 	}
 }
 
-// move does what the script asks for next, when its time has come. What makes no sense now is refused, and then nothing
-// has changed.
-func (l *life) move() error {
-	_, open := l.state.Open()
-	if l.next == len(l.sc.moves) {
-		return nil
-	}
-	mv := l.sc.moves[l.next]
-	if mv.after < 0 && open || mv.after >= 0 && l.tick-l.began < mv.after {
-		return nil
-	}
-	l.next++
-	state, err := l.state, error(nil)
-	switch mv.kind {
-	case scale:
-		state, err = Scale(state, mv.settings.Instances)
-	case remove:
-		state = Remove(state, l.w.now)
-	default:
-		state, err = l.begin(mv)
-	}
-	if refusal := (*Refusal)(nil); err != nil && !errors.As(err, &refusal) {
-		return err
-	}
-	l.state, l.saved, l.began = state, state, l.tick
-	return nil
-}
-
-func (l *life) begin(mv move) (State, error) {
-	q := Request{Settings: mv.settings, By: "deploy"}
-	switch mv.kind {
-	case rollback:
-		q.To, q.Straight, q.By = l.state.Previous, true, "rollback"
-	case retry:
-		q.To, q.By = l.failed, "retry"
-	}
-	state := l.state
-	if q.To == "" {
-		state.Revisions++
-		q.To = "r" + strconv.Itoa(state.Revisions)
-		l.w.nature[q.To] = mv.nature
-	}
-	l.settings[q.To], q.Version = q.Settings, q.To
-	state, old, err := Begin(state, q, l.w.now)
-	if err == nil && old != nil {
-		l.results, l.reasons = append(l.results, old.Result), append(l.reasons, old.Reason)
-	}
-	return state, err
-}
-
-// speak says something at random, and what a person would when a rollout waits for one.
-func (l *life) speak() {
-	r, open := l.state.Open()
-	if open && (r.Phase == Paused || r.Phase == Approval) {
-		l.waiting++
-	} else {
-		l.waiting = 0
-	}
-	switch n := l.w.nature[r.To]; {
-	case !open:
-	case l.waiting > 12 && (r.Phase == Approval || n.silent || n.verdict != ""):
-		l.say(Command{Verb: Promote})
-	case l.waiting > 12:
-		l.say(Command{Verb: Resume})
-	case l.hit(l.sc.words):
-		verb := []Verb{Promote, Pause, Resume, Abort}[l.rnd.IntN(4)]
-		l.say(Command{Verb: verb, Full: l.rnd.IntN(2) == 0})
-	}
-}
-
-func (l *life) say(c Command) {
-	r, _ := l.state.Open()
-	next, err := Apply(r, c, l.w.now)
-	if err != nil {
-		return
-	}
-	l.promoted[r.ID] = l.promoted[r.ID] || c.Verb == Promote
-	l.state.Rollout = &next
-	l.saved = l.state
-	l.waiting = 0
-}
-
 // note keeps what has ended, and holds the end against what it had to be.
 func (l *life) note(before State) error {
-	was, open := before.Open()
+	_, open := before.Open()
 	if _, still := l.state.Open(); still || !open {
 		if l.tick-l.began > tooLong {
 			return l.stranded()
@@ -241,7 +195,7 @@ func (l *life) note(before State) error {
 	if r.Result == RolledBack {
 		l.failed = r.To
 	}
-	return judgeEnd(l, was, r)
+	return judgeEnd(l, r)
 }
 
 func (l *life) stranded() error {

@@ -2,7 +2,9 @@ package deploy
 
 import "time"
 
-// Observation is everything that a decision may know of the world, taken at one moment.
+// Observation is everything that a decision may know of the world, taken at one moment. An instance that is not listed
+// does not exist: a platform that could not be asked makes no observation at all. What proxies, tasks and analysis say may
+// be late.
 type Observation struct {
 	Now       time.Time
 	Instances []Instance            // of this service, as the platform lists them
@@ -29,7 +31,8 @@ type BackendState struct {
 	InFlight int
 }
 
-// Healthiness is what probes say; a backend is not healthy until it has proved it.
+// Healthiness is what probes say; a backend is not healthy until it has proved it. Unknown is what a proxy says that has
+// not probed yet: it lets nobody in, and it moves nobody out.
 type Healthiness string
 
 const (

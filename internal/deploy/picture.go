@@ -97,7 +97,7 @@ type Judgement struct {
 	OnInsufficient string     `json:"on_insufficient"` // promote, pause or rollback
 }
 
-// patience is how long evidence is waited for beyond a step's beginning: three bake times, and never under 5 s.
+// patience is how long evidence is waited for once the picture is true: three bake times, and never under 5 s.
 func (g Gate) patience() time.Duration { return max(3*g.Bake, 5*time.Second) }
 
 // Task is something that runs once at a gate. Its start is saved before it runs and its result after.

@@ -29,7 +29,7 @@ func Number(revision string) int {
 // InstanceID names the copy of a revision in a slot, counted from 1: "chat-r7-2". The same slot always has the
 // same name, so starting it twice is the same as starting it once.
 func InstanceID(service, revision string, slot int) string {
-	return fmt.Sprintf("%s-%s-%d", service, revision, slot)
+	return service + "-" + revision + "-" + strconv.Itoa(slot)
 }
 
 // InstanceSpec is what a platform needs to start an instance.

@@ -1,7 +1,7 @@
 package deploy
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -110,8 +110,11 @@ func (r Rollout) picture() Picture {
 }
 
 // TaskKey names a task of a rollout, the same over restarts of the controller.
-func (r Rollout) TaskKey(step, task int) string { return fmt.Sprintf("%s/%d/%d", r.ID, step, task) }
+func (r Rollout) TaskKey(step, task int) string {
+	return r.ID + "/" + strconv.Itoa(step) + "/" + strconv.Itoa(task)
+}
 
+// tasksDone reports whether the picture's traffic may be given: no task is left that could say no.
 func (r Rollout) tasksDone() bool {
 	for i := range r.Step().Gate.Tasks {
 		if r.Tasks[r.TaskKey(r.At, i)].State != TaskPassed {

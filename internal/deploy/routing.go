@@ -9,7 +9,7 @@ import (
 // that was killed knows what the proxies may have heard.
 type Routing struct {
 	Version      uint64   `json:"version"`
-	Traffic      uint64   `json:"traffic"` // the Version with which the traffic last changed; what came after it is housekeeping
+	Traffic      uint64   `json:"traffic"` // the Version with which something last changed that a picture waits for
 	Splits       []Split  `json:"splits,omitempty"`
 	Proportional bool     `json:"proportional,omitempty"` // shares follow the healthy enabled members
 	Members      []Member `json:"members,omitempty"`      // every running instance: all are probed
@@ -82,19 +82,17 @@ func (r Routing) Share(revision string) Share {
 
 // same reports whether two routings say the same, whatever their versions.
 func (r Routing) same(q Routing) bool {
-	return slices.EqualFunc(r.Members, q.Members, Member.same) && r.sameRules(q)
+	return slices.EqualFunc(r.Members, q.Members, Member.same) && r.sameShares(q) && r.sameRules(q)
 }
 
-// sameTraffic reports whether two routings send the same requests to the same instances. They may differ in members
-// that are given none: those that are still starting, and those that have gone.
-func (r Routing) sameTraffic(q Routing) bool {
-	return slices.EqualFunc(r.enabled(), q.enabled(), Member.same) && r.sameRules(q)
+func (r Routing) sameShares(q Routing) bool {
+	return slices.EqualFunc(r.Splits, q.Splits, func(a, b Split) bool {
+		return a.Revision == b.Revision && a.Share == b.Share && slices.Equal(a.Match, b.Match)
+	})
 }
 
 func (r Routing) sameRules(q Routing) bool {
-	return slices.EqualFunc(r.Splits, q.Splits, func(a, b Split) bool {
-		return a.Revision == b.Revision && a.Share == b.Share && slices.Equal(a.Match, b.Match)
-	}) && r.Proportional == q.Proportional && r.Stable == q.Stable && r.Canary == q.Canary && r.Rollout == q.Rollout &&
+	return r.Proportional == q.Proportional && r.Stable == q.Stable && r.Canary == q.Canary && r.Rollout == q.Rollout &&
 		r.Full == q.Full && r.MaxOverload == q.MaxOverload && r.Hold == q.Hold && r.Preview == q.Preview
 }
 
@@ -102,6 +100,12 @@ func (m Member) same(n Member) bool {
 	return m.ID == n.ID && m.Address == n.Address && m.Enabled == n.Enabled && m.Served == n.Served
 }
 
-func (r Routing) enabled() []Member {
-	return slices.DeleteFunc(slices.Clone(r.Members), func(m Member) bool { return !m.Enabled })
+// enabled lists the members of some revisions that may be given requests.
+func (r Routing) enabled(revisions []string) (out []Member) {
+	for _, m := range r.Members {
+		if m.Enabled && slices.Contains(revisions, m.Revision) {
+			out = append(out, m)
+		}
+	}
+	return out
 }

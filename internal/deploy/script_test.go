@@ -89,10 +89,6 @@ func drawMove(rnd *rand.Rand, i, n int, rough bool) move {
 	return mv
 }
 
-var natures = []nature{{}, {}, {}, {}, {never: true}, {crash: true}, {prepare: true}, {taskFail: true}, {hangs: true},
-	{failAt: time.Millisecond}, {failAt: 4 * time.Second}, {failAt: 12 * time.Second},
-	{verdict: Inconclusive}, {verdict: Freeze}, {verdict: BackOne}, {silent: true}}
-
 func dur(d time.Duration) *Duration { return new(Duration(d)) }
 
 // settings draws one of the strategies.

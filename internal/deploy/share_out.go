@@ -92,6 +92,9 @@ func (v *view) splits(shares map[string]Share) []Split {
 	out := make([]Split, 0, len(v.revisions))
 	for _, revision := range v.revisions {
 		g, known := v.p.group(revision)
+		if v.sound(revision) == 0 { // whoever is to come here always finds somebody first
+			g.Match = nil
+		}
 		if known || shares[revision] > 0 {
 			out = append(out, Split{revision, shares[revision], g.Match})
 		}

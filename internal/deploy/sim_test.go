@@ -47,7 +47,7 @@ func everySeed(t *testing.T, usual uint64, simulate func(seed uint64) error) {
 func TestEveryInvariantHolds(t *testing.T) {
 	ends, lives := map[Result]int{}, 0
 	var mu sync.Mutex
-	everySeed(t, 1500, func(seed uint64) error {
+	everySeed(t, 2000, func(seed uint64) error {
 		l, err := live(draw(seed), mutant{})
 		mu.Lock()
 		defer mu.Unlock()

@@ -12,50 +12,10 @@ import (
 
 const tick = 500 * time.Millisecond
 
-// nature is how the instances of one revision behave and what is said of them. Randomness that belongs to an instance
-// is a hash of its name and the seed, so that two controllers which act at other moments live in the same world.
-type nature struct {
-	never    bool          // never becomes healthy
-	crash    bool          // ends right after its start
-	hangs    bool          // becomes unhealthy after a while
-	rots     bool          // becomes unhealthy when it has been stable for some time
-	dies     bool          // ends when it has been stable for some time, again and again
-	crashes  int           // ends by itself in so many of 1000 ticks
-	prepare  bool          // cannot be prepared
-	taskFail bool          // fails its tests
-	failAt   time.Duration // a verdict that turns to Fail so long after the rollout's beginning
-	verdict  Outcome       // Inconclusive: too few requests. Freeze: for a while. BackOne: once
-	silent   bool          // no request ever reaches it
-}
-
-// runs reports whether instances of the revision are healthy once they have started, and remain so.
-func (n nature) runs() bool {
-	return !n.never && !n.crash && !n.hangs && !n.rots && !n.dies && n.crashes == 0 && !n.prepare
-}
-
-// good reports whether a revision must be promoted when nobody interferes.
-func (n nature) good(s Service) bool {
-	unsure := n.verdict == Inconclusive && s.Analysis.OnInsufficient == "rollback"
-	return n.runs() && !n.taskFail && n.failAt == 0 && !unsure
-}
-
 type body struct {
 	Instance
 	ready time.Time // when probes begin to succeed
 	sick  time.Time // when they cease to
-}
-
-// eye is a proxy.
-type eye struct {
-	ID       string
-	epoch    int
-	routing  Routing
-	queue    []Routing // on its way
-	lag      int
-	stuck    int // ticks in which it takes over nothing
-	inFlight map[string]int
-	endless  map[string]bool      // instances with a request that never ends
-	probed   map[string]time.Time // address: when its first probe has ended
 }
 
 // world is a make-believe platform, proxies and clock that a controller acts on.
@@ -88,12 +48,6 @@ func newWorld(seed uint64, proxies int, rough bool) *world {
 		w.proxies = append(w.proxies, p)
 	}
 	return w
-}
-
-// restart empties a proxy: it knows nothing until it is told, and nobody's health until it has probed.
-func (p *eye) restart() {
-	p.epoch++
-	p.routing, p.queue, p.inFlight, p.endless, p.probed = Routing{}, nil, map[string]int{}, map[string]bool{}, map[string]time.Time{}
 }
 
 // reboot ends every process of the machine; the platform knows afterwards that they did not end by themselves.
@@ -130,7 +84,8 @@ func (w *world) luck(name string, n int) int {
 }
 
 func (w *world) observe(s State) Observation {
-	o := Observation{Now: w.now, Prepared: make(map[string]Prepared, len(w.ready)), Tasks: maps.Clone(w.results)}
+	o := Observation{Now: w.now, Prepared: make(map[string]Prepared, len(w.ready)), Tasks: maps.Clone(w.results),
+		Instances: make([]Instance, 0, len(w.ids)), Proxies: make([]ProxyState, 0, len(w.proxies))}
 	for _, id := range w.ids {
 		o.Instances = append(o.Instances, w.bodies[id].Instance)
 	}
@@ -160,21 +115,6 @@ func (w *world) delay(o *Observation) {
 		old := w.late[w.rnd.IntN(len(w.late))]
 		o.Proxies, o.Verdict, o.Tasks = old.Proxies, old.Verdict, old.Tasks
 	}
-}
-
-func (w *world) see(p *eye) ProxyState {
-	s := ProxyState{ID: p.ID, Epoch: strconv.Itoa(p.epoch), Version: p.routing.Version, Backends: make(map[string]BackendState, len(p.routing.Members))}
-	for _, m := range p.routing.Members {
-		b := BackendState{Address: m.Address, Health: Unhealthy, InFlight: p.inFlight[m.ID]}
-		switch {
-		case w.now.Before(p.probed[m.Address]):
-			b.Health = Unknown
-		case w.well(m.ID, m.Address):
-			b.Health = Healthy
-		}
-		s.Backends[m.ID] = b
-	}
-	return s
 }
 
 // well is the truth about an instance's health.
@@ -310,37 +250,5 @@ func (w *world) pass() {
 	}
 	for _, p := range w.proxies {
 		w.serve(p)
-	}
-}
-
-// serve lets a proxy take over what has reached it, and its requests begin and end. One in fifty never ends.
-func (w *world) serve(p *eye) {
-	if p.stuck > 0 {
-		p.stuck--
-	} else if len(p.queue) > 0 && (p.lag == 0 || w.rnd.IntN(p.lag) == 0) {
-		w.takeOver(p, p.queue[len(p.queue)-1])
-		p.queue = nil
-	}
-	for _, m := range p.routing.Members {
-		n, well := p.inFlight[m.ID], w.well(m.ID, m.Address)
-		if n > 0 && (!p.endless[m.ID] || !well) {
-			n--
-		}
-		if m.Enabled && well && p.routing.Share(m.Revision) > 0 {
-			n = min(9, n+w.rnd.IntN(3))
-			if w.rnd.IntN(50) == 0 {
-				p.endless[m.ID] = true
-			}
-		}
-		p.inFlight[m.ID] = n
-	}
-}
-
-func (w *world) takeOver(p *eye, r Routing) {
-	p.routing = r
-	for _, m := range r.Members {
-		if _, known := p.probed[m.Address]; !known {
-			p.probed[m.Address] = w.now.Add(time.Duration(w.rnd.IntN(3)) * tick)
-		}
 	}
 }
