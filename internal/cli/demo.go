@@ -83,7 +83,7 @@ func (s *shell) demo(ctx context.Context, play []scenario, keep bool) (err error
 	}
 	defer func() { err = d.leave(ctx, err, keep) }()
 
-	d.say("naru demo: %s\n\nReal programs, real load and the real naru. Ctrl-C ends it; nothing stays behind.\n", titles(play))
+	d.say("naru demo: %s\n\nReal programs, real load, the real naru. Ctrl-C ends it; nothing stays behind.\n", titles(play))
 	if err := d.build(ctx, root, play); err != nil {
 		return err
 	}

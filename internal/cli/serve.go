@@ -1,33 +1,22 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/naru-deploy/naru/internal/api"
 	"github.com/naru-deploy/naru/internal/config"
-	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/engine"
 	"github.com/naru-deploy/naru/internal/platform/process"
-	"github.com/naru-deploy/naru/internal/proxy/nethttp"
 	"github.com/naru-deploy/naru/internal/proxy/supervisor"
 	"github.com/naru-deploy/naru/internal/store"
 )
@@ -117,95 +106,6 @@ func (s *server) wake() {
 	}
 }
 
-// openState opens the store and leaves our number there, so that a second serve can say who was first.
-func (s *server) openState() error {
-	dir, pid := s.file.Server.State, filepath.Join(s.file.Server.State, "serve.pid")
-	db, err := store.Open(dir)
-	if errors.Is(err, store.ErrLocked) {
-		who, _ := os.ReadFile(pid)
-		return fmt.Errorf("%w (pid %s); stop that one, or give this one another server.state", err, orUnknown(string(bytes.TrimSpace(who))))
-	}
-	if err != nil {
-		return err
-	}
-	s.store = db
-	return os.WriteFile(pid, []byte(strconv.Itoa(os.Getpid())), 0o600)
-}
-
-func orUnknown(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
-}
-
-// wireProxy prepares the data plane. One that is running already is adopted; otherwise its addresses are opened
-// now, so that an address that is taken is found out before anything starts.
-func (s *server) wireProxy() error {
-	c := s.file.Server
-	dir := filepath.Join(c.State, "proxy")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the proxy's folder: %w", err)
-	}
-	stored, err := s.store.States()
-	if err != nil {
-		return err
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find the program of naru itself: %w", err)
-	}
-	s.sockets = &sockets{addresses: append(slices.Clone(c.HTTP), c.HTTPS...)}
-	s.proxy = supervisor.New(supervisor.Options{Dir: dir, Command: []string{exe, "proxy", dir}, Sockets: s.sockets.open, Log: s.log,
-		Changed: s.wake, Expect: s.names(stored)})
-	settings := proxySettings{HTTP: c.HTTP, HTTPS: c.HTTPS, Trusted: c.TrustedProxies, Pairs: pairs(c.TLS)}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if state, err := s.proxy.Client().State(ctx); err == nil {
-		s.compareProxy(dir, settings)
-		s.log.Info("adopted the running proxy", "pid", state.PID)
-		return nil
-	}
-	if _, err := s.sockets.open(); err != nil {
-		return err
-	}
-	text, err := json.Marshal(settings)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, proxySettingsFile), text, 0o600)
-}
-
-// compareProxy says which settings a proxy that goes on cannot take over.
-func (s *server) compareProxy(dir string, want proxySettings) {
-	have, err := readProxySettings(dir)
-	if err == nil && !reflect.DeepEqual(have, want) {
-		fmt.Fprintf(s.out.err, "naru: the running proxy keeps its addresses and certificates of %s; naru down and naru serve make it follow the file\n", strings.Join(append(have.HTTP, have.HTTPS...), ", "))
-	}
-}
-
-func pairs(t config.TLS) (out []nethttp.KeyPair) {
-	if t.Default != (config.KeyPair{}) {
-		out = append(out, nethttp.KeyPair{Cert: t.Default.Cert, Key: t.Default.Key})
-	}
-	for host, p := range t.Hosts {
-		out = append(out, nethttp.KeyPair{Host: host, Cert: p.Cert, Key: p.Key})
-	}
-	slices.SortFunc(out, func(a, b nethttp.KeyPair) int { return strings.Compare(a.Host, b.Host) })
-	return out
-}
-
-// names are the services whose routes the first table must hold.
-func (s *server) names(stored []deploy.State) []string {
-	names := slices.Clone(s.file.Order)
-	for _, state := range stored {
-		if !slices.Contains(names, state.Service) {
-			names = append(names, state.Service)
-		}
-	}
-	return names
-}
-
 // run serves until a signal ends it.
 func (s *server) run(ctx context.Context) error {
 	defer s.close()
@@ -258,85 +158,6 @@ func (s *server) hello() {
 		}
 		fmt.Fprintf(s.out.out, "%-9s %s\n", status.Service, version)
 	}
-}
-
-// signals ends serve: alone on SIGTERM, with everything on Ctrl-C or naru down.
-func (s *server) signals(ctx context.Context, cancel context.CancelFunc) {
-	ch := make(chan os.Signal, 4)
-	signal.Notify(ch, syscall.SIGTERM, syscall.SIGHUP, os.Interrupt)
-	defer signal.Stop(ch)
-	down := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case sig := <-ch:
-			switch sig {
-			case syscall.SIGTERM:
-				cancel()
-				return
-			case syscall.SIGHUP:
-				s.reread()
-			default:
-				s.stopping <- down
-			}
-		case now := <-s.stopping:
-			if !down || now {
-				down = true
-				s.jobs.Go(func() { s.down(cancel, now) })
-			}
-		}
-	}
-}
-
-// down drains and stops everything: first the listeners close and what is in flight finishes, then the instances
-// end, then the controller. Said again with now, it hurries the one that is under way.
-func (s *server) down(cancel context.CancelFunc, now bool) {
-	defer cancel()
-	timeout := patience(s.file)
-	if now {
-		timeout = 0
-	}
-	fmt.Fprintf(s.out.err, "naru: stopping, draining for at most %s; once more stops at once\n", timeout)
-	ctx, done := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer done()
-	s.sockets.close() // nobody accepts from them any more, so they must not take connections
-	if err := s.proxy.Stop(ctx, timeout); err != nil {
-		s.log.Error("stop the proxy", "error", err)
-	}
-	if err := s.engine.Down(ctx, now); err != nil {
-		s.log.Error("stop instances", "error", err)
-	}
-}
-
-// reread takes over what a running server can: the admin token here, certificates in the proxy.
-func (s *server) reread() {
-	if err := s.readToken(); err != nil {
-		s.log.Error("reread the admin token; the one before stays", "error", err)
-	}
-	if state, reached := s.proxy.State(); reached {
-		if err := syscall.Kill(state.PID, syscall.SIGHUP); err != nil {
-			s.log.Error("tell the proxy to reread its certificates", "error", err)
-		}
-	}
-}
-
-// readToken reads the file that the API's token stands in, if the file names one.
-func (s *server) readToken() error {
-	path := s.file.Server.AdminTokenFile
-	if path == "" {
-		return nil
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read the admin token: %w", err)
-	}
-	token := strings.TrimSpace(string(text))
-	if token == "" {
-		return fmt.Errorf("the admin token file %s is empty; write a long random word into it", path)
-	}
-	s.token.Store(&token)
-	return nil
 }
 
 func (s *server) handler() *api.Server {
