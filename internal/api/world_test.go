@@ -172,7 +172,7 @@ func start(t *testing.T, listen string, change func(*Options)) *running {
 	}
 	w := newWorld()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	e, err := engine.New(engine.Options{Store: db, Platform: w, Dataplane: w, Ports: deploy.PortSpan{Low: 20000, High: 29999}, Log: log, Version: "test"})
+	e, err := engine.New(engine.Options{Store: db, Platform: w, Dataplane: w, Ports: deploy.PortSpan{Low: 20000, High: 29999}, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
-	"github.com/naru-deploy/naru/internal/traffic"
 )
 
 // demoLinger is how long the users go on before and after a rollout.
@@ -45,7 +45,7 @@ func (d *demo) play(ctx context.Context, root string, one scenario) (result demo
 			return demoResult{}, err
 		}
 		result.add(r, a)
-		if a.outcome == deploy.Promoted {
+		if r.Receipt.Outcome == deploy.Promoted {
 			from = a.version
 		}
 	}
@@ -77,52 +77,63 @@ func (st *stage) act(ctx context.Context, one scenario, a act, from string) (dem
 	if a.about != "" {
 		d.say("\n%s\n", filled(a.about))
 	}
+	r := demoRollout{From: from, To: a.version}
 	users := st.invite(ctx, one)
 	defer users.stop()
 	d.item("users", users.words())
-	r := demoRollout{From: from, To: a.version}
-	if err := pause(ctx, demoLinger); err != nil {
-		return r, err
-	}
-	verbs := []string{"plan", "deploy"}
-	if a.samePlan {
-		verbs = verbs[1:]
-	}
-	for _, verb := range verbs {
-		d.say("\n$ naru %s %s %s", verb, one.name, a.version)
-		lines := folding{out: d.out}
-		status, err := st.run(ctx, &lines, verb, one.name, a.version)
-		lines.flush()
-		if err != nil {
-			return r, err
-		}
-		r.Exit = status
-	}
-	if a.idle && r.Exit == done {
-		if err := st.wane(ctx, one); err != nil {
-			return r, err
-		}
-	}
-	if err := pause(ctx, demoLinger); err != nil {
+	if err := st.roll(ctx, one, a, &r); err != nil {
 		return r, err
 	}
 	users.stop()
 	r.Users, r.load, r.members = users.report()
-	receipt, err := st.receipt(ctx, one.name)
-	r.Receipt = receipt
 	d.say("")
 	d.item("users", r.answers())
 	if r.members != nil {
 		d.item("", r.sockets())
 	}
-	return r, err
+	return r, nil
+}
+
+// roll shows the plan, deploys, and sees to what follows, while the users go on.
+func (st *stage) roll(ctx context.Context, one scenario, a act, r *demoRollout) (err error) {
+	if err := pause(ctx, demoLinger); err != nil {
+		return err
+	}
+	if !a.samePlan {
+		if _, err := st.show(ctx, "plan", one.name, a.version); err != nil {
+			return err
+		}
+	}
+	if r.Exit, err = st.show(ctx, "deploy", one.name, a.version); err != nil {
+		return err
+	}
+	if r.Receipt, err = st.receipt(ctx, one.name); err != nil {
+		return err
+	}
+	if a.idle && r.Exit == done {
+		if err := st.wane(ctx, one); err != nil {
+			return err
+		}
+	}
+	return pause(ctx, demoLinger)
+}
+
+// show runs a command as a user would, for everybody to see.
+func (st *stage) show(ctx context.Context, args ...string) (status int, err error) {
+	st.demo.say("\n$ naru %s", strings.Join(args, " "))
+	lines := folding{out: st.demo.out}
+	defer lines.flush()
+	return st.run(ctx, &lines, args...)
 }
 
 // receipt is that of the last rollout.
 func (st *stage) receipt(ctx context.Context, service string) (deploy.Receipt, error) {
 	all, err := st.client.Rollouts(ctx, service)
-	if err != nil || len(all) == 0 {
-		return deploy.Receipt{}, errors.Join(err, fmt.Errorf("%s has no rollout to show", service))
+	if err != nil {
+		return deploy.Receipt{}, err
+	}
+	if len(all) == 0 {
+		return deploy.Receipt{}, fmt.Errorf("%s has no rollout to show", service)
 	}
 	return st.client.Receipt(ctx, service, all[len(all)-1].ID)
 }
@@ -130,12 +141,13 @@ func (st *stage) receipt(ctx context.Context, service string) (deploy.Receipt, e
 // wane shows the old version standing by, and waits until it is stopped.
 func (st *stage) wane(ctx context.Context, one scenario) error {
 	d := st.demo
-	d.say("\n$ naru status %s", one.name)
+	if _, err := st.show(ctx, "status", one.name); err != nil {
+		return err
+	}
 	status, err := st.client.Status(ctx, one.name)
 	if err != nil {
 		return err
 	}
-	writeStatus(d.out, status)
 	if len(status.Obligations) == 0 {
 		return fmt.Errorf("nothing of the old version stands by: %+v", status)
 	}
@@ -162,40 +174,4 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-time.After(d):
 		return nil
 	}
-}
-
-// audience is the users of one act.
-type audience struct {
-	load    *traffic.Running
-	members *traffic.RunningSockets
-	one     scenario
-}
-
-// invite starts the users. They outlive ctx, because what they have asked for is theirs to get; stop ends them.
-func (st *stage) invite(ctx context.Context, one scenario) *audience {
-	ctx = context.WithoutCancel(ctx)
-	url := "http://" + st.file.Server.HTTP[0]
-	one.load.URL, one.load.Timeout = url, 15*time.Second
-	a := &audience{one: one, load: one.load.Start(ctx)}
-	if one.members != nil {
-		members := *one.members
-		members.URL = url
-		a.members = members.Start(ctx)
-	}
-	return a
-}
-
-func (a *audience) stop() {
-	a.load.Stop()
-	if a.members != nil {
-		a.members.Stop()
-	}
-}
-
-func (a *audience) words() string {
-	text := fmt.Sprintf("%d requests per second from %d addresses, whatever the answers do", a.one.load.Rate, a.one.load.Sources)
-	if a.one.members != nil {
-		text += fmt.Sprintf("; %d WebSockets that say something every %s", a.one.members.Users, a.one.members.Every)
-	}
-	return text
 }

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/traffic"
@@ -30,62 +28,6 @@ type demoRollout struct {
 
 	load    traffic.Report
 	members *traffic.SocketReport
-}
-
-// demoUsers is what users saw; latency is to the last byte, in milliseconds.
-type demoUsers struct {
-	Requests   int            `json:"requests"`
-	Failed     int            `json:"failed"`
-	Versions   map[string]int `json:"versions"` // answers by version
-	P50        float64        `json:"p50_ms"`
-	P99        float64        `json:"p99_ms"`
-	WebSockets *demoSockets   `json:"websockets,omitempty"`
-}
-
-// demoSockets is what users with a WebSocket saw.
-type demoSockets struct {
-	Users       int `json:"users"`
-	Connections int `json:"connections"`
-	Told        int `json:"told_to_come_back"` // closed with 1001
-	Dropped     int `json:"dropped"`
-	Refused     int `json:"refused"`
-	Messages    int `json:"messages"`
-	Lost        int `json:"messages_lost"`
-}
-
-// report is for after stop.
-func (a *audience) report() (demoUsers, traffic.Report, *traffic.SocketReport) {
-	r := a.load.Report()
-	users := demoUsers{Requests: r.Sent, Failed: r.Failed, Versions: r.Versions,
-		P50: 1000 * r.Latency.Quantile(0.5).Seconds(), P99: 1000 * r.Latency.Quantile(0.99).Seconds()}
-	if a.members == nil {
-		return users, r, nil
-	}
-	m := a.members.Report()
-	users.WebSockets = &demoSockets{Users: m.Users, Connections: m.Connected, Told: m.Told, Dropped: m.Dropped, Refused: m.Refused, Messages: m.Sent, Lost: m.Lost}
-	return users, r, &m
-}
-
-// answers says what became of the requests of users.
-func (r demoRollout) answers() string {
-	u := r.Users
-	var by []string
-	for _, version := range slices.Sorted(maps.Keys(u.Versions)) {
-		by = append(by, fmt.Sprintf("%s by %s", thousands(uint64(u.Versions[version])), cmp.Or(version, "none")))
-	}
-	text := fmt.Sprintf("sent %s requests, %s failed; answered %s; p50 %s, p99 %s", thousands(uint64(u.Requests)),
-		thousands(uint64(u.Failed)), strings.Join(by, ", "), latency(u.P50), latency(u.P99))
-	if q := r.Receipt.Requests; q.Failed > 0 {
-		text += fmt.Sprintf("; of the failures %s were answers of the app itself, %s were made by naru", thousands(q.ByApp), thousands(q.ByNaru))
-	}
-	return text
-}
-
-// sockets says what became of users with a WebSocket.
-func (r demoRollout) sockets() string {
-	w := r.Users.WebSockets
-	return fmt.Sprintf("kept %d WebSockets: %d told to come back (1001), %d dropped, %d refused; %d of %d messages lost",
-		w.Users, w.Told, w.Dropped, w.Refused, w.Lost, w.Messages)
 }
 
 // add takes a rollout over and finds out what should not have happened.

@@ -25,6 +25,7 @@ const (
 
 // shortened takes over the settings of an example with times that suit a demo, and says which ones it has changed.
 func shortened(s deploy.Service) (deploy.Service, []string) {
+	s = s.Normalise() // a copy that shares no memory
 	var said []string
 	cut := func(name string, d *deploy.Duration, to time.Duration) {
 		if d != nil && d.D() > to {

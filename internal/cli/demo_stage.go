@@ -57,15 +57,14 @@ func (d *demo) open(ctx context.Context, folder string, file *config.File) (*sta
 	return st, nil
 }
 
-// naru prepares one of naru's own commands. The environment must not lead it to another server than the demo's.
+// naru prepares one of naru's own commands, in the folder of its naru.yaml. The user's environment must not lead it to
+// another server than the demo's.
 func (st *stage) naru(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, st.demo.naru, append(args, "-f", st.file.Path)...)
+	cmd := exec.CommandContext(ctx, st.demo.naru, args...)
 	cmd.Dir = st.folder
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return strings.HasPrefix(v, "NARU_")
-	})
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NARU_") })
+	cmd.Env = append(cmd.Env, "NARU_ADMIN="+st.file.Server.Admin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }

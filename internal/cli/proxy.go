@@ -41,7 +41,7 @@ func proxyCommand(s *shell) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return runProxy(c.Context(), args[0], slog.New(slog.NewTextHandler(s.err, nil)))
+			return runProxy(context.WithoutCancel(c.Context()), args[0], slog.New(slog.NewTextHandler(s.err, nil)))
 		},
 	}
 }
@@ -79,7 +79,12 @@ func runProxy(ctx context.Context, dir string, log *slog.Logger) error {
 	errs := make(chan error, 3)
 	wg.Go(func() { errs <- router.Run(ctx) })
 	wg.Go(func() { errs <- proxy.NewControl(router, end.begin).Serve(ctx, control) })
-	wg.Go(func() { errs <- server.Run(ctx); cancel() })
+	wg.Go(func() {
+		if routed(ctx, router) {
+			errs <- server.Run(ctx)
+		}
+		cancel()
+	})
 	wg.Go(func() { end.signals(ctx, options.Certificates) })
 	log.Info("proxy serves", "http", settings.HTTP, "https", settings.HTTPS, "pid", os.Getpid())
 	wg.Wait()
@@ -92,6 +97,22 @@ func runProxy(ctx context.Context, dir string, log *slog.Logger) error {
 		}
 	}
 	return all
+}
+
+// routed waits for the first table, and reports whether there is one before the context ends. Until then connections
+// wait in the kernel's queue: a proxy that has just been started knows no service and would refuse every request.
+func routed(ctx context.Context, r *proxy.Router) bool {
+	for {
+		changed := r.Changed()
+		if r.State().Version > 0 {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // ending is the graceful end of a proxy; a second word to it while it goes on changes nothing, except for hurry.

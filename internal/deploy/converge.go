@@ -234,11 +234,8 @@ func (v *view) reached() bool {
 	return true
 }
 
-// Drained reports whether nothing is left that the picture does not want, and whether the groups without traffic have
+// empty reports whether nothing is left that the picture does not want, and whether the groups without traffic have
 // finished theirs since the given time, or had the drain timeout to do so.
-func Drained(p Picture, o Observation, since time.Time) bool { return look(p, o).empty(since) }
-
-// empty is Drained for a view.
 func (v *view) empty(since time.Time) bool {
 	if !v.applied() || len(v.surplus()) > 0 {
 		return false

@@ -46,6 +46,7 @@ func (v *view) seat(g Group) {
 	slices.SortFunc(v.seats[begin:], func(a, b seat) int { return cmp.Compare(a.slot, b.slot) })
 }
 
+// find returns the instance in a slot, which may have ended or be on its way out; nil when there is none.
 func find(there []*one, slot int) *one {
 	for _, n := range there {
 		if n.Slot == slot {
@@ -66,25 +67,22 @@ func (v *view) end(g Group) int {
 	return limit
 }
 
-// rank orders instances by their use: the lower, the later they go.
-func rank(n *one) int {
-	out := 0
-	switch {
-	case n.State != Running:
-		return 6
-	case n.health == Unhealthy:
-		out = 4
-	case n.health == Unknown && !n.member.Enabled:
-		out = 3
-	case n.health == Healthy && !n.member.Enabled:
-		out = 2
-	case n.health == Unknown:
-		out = 1
+// rank orders instances by their use: the lower, the later they go. One that is given requests is of more use than one
+// that is not, and a broken one of the least; what nobody has probed yet stands between.
+func rank(n *one) (r int) {
+	if n.State != Running {
+		return 8
 	}
-	if n.health == Unhealthy && !n.member.Enabled {
-		out++
+	if n.health == Unhealthy {
+		r += 4
 	}
-	return out
+	if !n.member.Enabled {
+		r += 2
+	}
+	if n.health == Unknown {
+		r++
+	}
+	return r
 }
 
 // makeRoom gives up broken instances that the picture does not await when they alone keep an awaited one from being

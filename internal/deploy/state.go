@@ -20,6 +20,7 @@ type State struct {
 	Revisions int  `json:"revisions,omitempty"` // numbers given so far
 	Rollouts  int  `json:"rollouts,omitempty"`
 	Removed   bool `json:"removed,omitempty"` // draining for good
+	Gone      bool `json:"gone,omitempty"`    // removed and drained: only the numbers are kept, so that none is given twice
 }
 
 // Obligation is what a service owes after a rollout has ended: it is stored, shown, and carried out at its time, or

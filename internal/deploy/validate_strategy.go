@@ -87,6 +87,7 @@ func (c CanaryOptions) validate(p *problems, s Service) {
 	for i, step := range c.Steps {
 		path := fmt.Sprintf("%s.steps[%d]", at, i)
 		step.validate(p, path, s.Instances)
+		step.capacity(p, path, s)
 		switch last := i == len(c.Steps)-1; {
 		case step.Weight <= 0 || step.Weight > Whole: // reported already
 		case last && step.Weight != Whole:
@@ -117,6 +118,18 @@ func (c CanaryStep) validate(p *problems, path string, instances int) {
 	}
 	p.bake(path+".bake", c.Bake)
 	p.commands(path+".tests", c.Tests)
+}
+
+// capacity holds a step's share against what its instances may be given (see max_overload): one that they may not have
+// would never be reached.
+func (c CanaryStep) capacity(p *problems, path string, s Service) {
+	if c.Instances <= 0 || c.Instances > s.Instances || c.Weight == Whole || s.MaxOverload < 1 {
+		return // nothing is given, or it is reported already
+	}
+	most := float64(c.Instances) * s.MaxOverload / float64(s.Instances)
+	if c.Weight.Percent()/100 > most {
+		p.add(path+".instances", "%s of the traffic is more than max_overload lets so few canaries have, at most %.4g%%: give the step more instances, or raise max_overload", c.Weight, most*100)
+	}
 }
 
 func (m Match) validate(p *problems, path string) {

@@ -111,6 +111,7 @@ func TestValidate(t *testing.T) {
 		}},
 		{"proportional", "strategy.canary.steps[0].weight: must be more than 0%", func(s *S) { s.Strategy = canary(deploy.CanaryStep{Weight: deploy.Proportional}, whole) }},
 		{"more canaries than instances", "strategy.canary.steps[0].instances: 5: must be from 1 to the 4", func(s *S) { s.Strategy = canary(deploy.CanaryStep{Weight: 500, Instances: 5}, whole) }},
+		{"too few canaries", "strategy.canary.steps[0].instances: 60% of the traffic is more than max_overload lets so few canaries have, at most 50%", func(s *S) { s.Strategy = canary(deploy.CanaryStep{Weight: 6000, Instances: 1}, whole) }},
 		{"too few for everything", "strategy.canary.steps[0].instances: 3 instances for all", func(s *S) { s.Strategy = canary(deploy.CanaryStep{Weight: deploy.Whole, Instances: 3}) }},
 		{"match nothing", "strategy.canary.steps[0].match[0]: exactly one", func(s *S) {
 			s.Strategy = canary(deploy.CanaryStep{Weight: deploy.Whole, Match: []deploy.Match{{Value: "x"}}})
@@ -227,9 +228,6 @@ func TestServiceWarnings(t *testing.T) {
 		}},
 		{"blue-green unwatched", "strategy.blue_green.bake: is 0", func(s *S) { s.Strategy = blueGreen(deploy.BlueGreenOptions{Bake: zero}) }},
 		{"step unwatched", "strategy.canary.steps[0].bake: is 0", func(s *S) { s.Strategy = canary(deploy.CanaryStep{Weight: deploy.Whole, Bake: zero}) }},
-		{"too few canaries", "strategy.canary.steps[0].instances: 60% of the traffic is more than max_overload lets so few canaries have: they will be given at most 50%", func(s *S) {
-			s.Strategy = canary(deploy.CanaryStep{Weight: 6000, Instances: 1}, deploy.CanaryStep{Weight: deploy.Whole})
-		}},
 		{"just enough canaries", "", func(s *S) {
 			s.Strategy = canary(deploy.CanaryStep{Weight: 5000, Instances: 1}, deploy.CanaryStep{Weight: deploy.Whole})
 		}},

@@ -47,7 +47,7 @@ func (s Service) warnStrategy(p *problems) {
 	}
 	if c := s.Strategy.Canary; c != nil {
 		for i, step := range c.Steps {
-			s.warnStep(p, i, step)
+			p.unwatched(fmt.Sprintf("strategy.canary.steps[%d].bake", i), step.Bake, judged)
 		}
 		p.unwatched("strategy.canary.bake", c.Bake, judged)
 	}
@@ -56,18 +56,5 @@ func (s Service) warnStrategy(p *problems) {
 func (p *problems) unwatched(path string, bake *Duration, judged bool) {
 	if judged && bake != nil && *bake == 0 {
 		p.add(path, "is 0 while the analysis is on: there is no time to see how the new version does")
-	}
-}
-
-// warnStep compares a step's share with what its instances may be given (see max_overload).
-func (s Service) warnStep(p *problems, i int, step CanaryStep) {
-	path := fmt.Sprintf("strategy.canary.steps[%d]", i)
-	p.unwatched(path+".bake", step.Bake, s.Analysis.On())
-	if step.Instances == 0 || s.Instances == 0 {
-		return
-	}
-	most := float64(step.Instances) * s.MaxOverload / float64(s.Instances)
-	if step.Weight.Percent()/100 > most {
-		p.add(path+".instances", "%s of the traffic is more than max_overload lets so few canaries have: they will be given at most %.4g%%", step.Weight, most*100)
 	}
 }

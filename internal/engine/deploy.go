@@ -71,18 +71,22 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, message string, now t
 		next.Revisions++
 		turn.Revision = &rev
 	}
+	epoch, meters := l.metered() // where one ledger ends the next begins: no request falls between two receipts
 	if superseded != nil && l.record != nil {
-		l.close(*superseded)
-		l.record.Rollout = *superseded
-		turn.Records = append(turn.Records, *l.record)
+		old, last := *l.record, l.ledger
+		last.note(epoch, meters, last.MinHealthy)
+		receipt := last.receipt(*superseded)
+		old.Rollout, old.Receipt = *superseded, &receipt
+		turn.Records = append(turn.Records, old)
 	}
-	record := store.Record{Rollout: *next.Rollout, Version: rev.Version, Message: message}
+	counting := newLedger(next.Rollout.ID, epoch, meters)
+	record := store.Record{Rollout: *next.Rollout, Version: rev.Version, Message: message, Ledger: counting.text()}
 	turn.Records = append(turn.Records, record)
 	numbered, err := l.e.o.Store.Save(turn)
 	if err != nil {
 		return Answer{}, err
 	}
-	l.revisions[rev.ID], l.state, l.record = rev, next, &record
+	l.revisions[rev.ID], l.state, l.record, l.ledger = rev, next, &record, counting
 	delete(l.work.prepared, rev.ID) // it is checked anew: its artifact may have gone
 	l.e.hub.send(numbered)
 	return Answer{Rollout: *next.Rollout, Version: rev.Version}, nil

@@ -45,7 +45,6 @@ type Options struct {
 	Dataplane Dataplane
 	Ports     deploy.PortSpan
 	Log       *slog.Logger
-	Version   string // of naru, for the record
 }
 
 // Engine runs the services of one machine.
@@ -56,18 +55,23 @@ type Engine struct {
 
 	mu      sync.Mutex
 	loops   map[string]*loop
+	gone    map[string]deploy.State // removed services: their numbers go on where they come back
 	run     context.Context
 	running sync.WaitGroup
 }
 
 // New reads the stored services. Nothing runs before Run.
 func New(o Options) (*Engine, error) {
-	e := &Engine{o: o, log: o.Log, hub: newHub(), loops: map[string]*loop{}}
+	e := &Engine{o: o, log: o.Log, hub: newHub(), loops: map[string]*loop{}, gone: map[string]deploy.State{}}
 	states, err := o.Store.States()
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range states {
+		if s.Gone {
+			e.gone[s.Service] = s
+			continue
+		}
 		l, err := e.restore(s)
 		if err != nil {
 			return nil, err
@@ -128,7 +132,9 @@ func (e *Engine) ensure(name string, settings deploy.Service) *loop {
 	if l, ok := e.loops[name]; ok {
 		return l
 	}
-	l := newLoop(e, deploy.State{Service: name, Rest: deploy.Picture{Service: name}})
+	was := e.gone[name]
+	delete(e.gone, name)
+	l := newLoop(e, deploy.State{Service: name, Rest: deploy.Picture{Service: name}, Revisions: was.Revisions, Rollouts: was.Rollouts})
 	l.declared = settings
 	l.shown.Store(&Status{Service: name, Instances: []InstanceStatus{}, settings: &settings})
 	e.loops[name] = l
@@ -163,6 +169,7 @@ func (e *Engine) forget(l *loop) {
 	defer e.mu.Unlock()
 	if e.loops[l.name] == l {
 		delete(e.loops, l.name)
+		e.gone[l.name] = deploy.State{Service: l.name, Gone: true, Revisions: l.state.Revisions, Rollouts: l.state.Rollouts}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
-	"github.com/naru-deploy/naru/internal/proxy"
 )
 
 func judgement(errors deploy.Share, p99 time.Duration) deploy.Judgement {
@@ -94,32 +93,5 @@ func TestWilson(t *testing.T) {
 		if math.Abs(low-c.low) > 1e-9 || math.Abs(high-c.high) > 1e-9 {
 			t.Errorf("%d of %d: %v to %v, want %v to %v", c.k, c.n, low, high, c.low, c.high)
 		}
-	}
-}
-
-func meter(revision string, requests, failed, byApp uint64) proxy.Meter {
-	return proxy.Meter{Revision: revision, Assignment: "random", Requests: requests, Failed: failed, ByApp: byApp}
-}
-
-func TestLedgerCountsOverRestarts(t *testing.T) {
-	g := ledger{Rollout: "s-1", Epoch: "a", Base: []proxy.Meter{meter("r1", 100, 1, 1)}, MinHealthy: 3}
-	g.note("a", []proxy.Meter{meter("r1", 150, 1, 1), meter("r2", 10, 2, 2)}, 3)
-	sum := func() (requests, failed uint64) {
-		for _, m := range g.total() {
-			requests, failed = requests+m.Requests, failed+m.Failed
-		}
-		return requests, failed
-	}
-	if n, f := sum(); n != 60 || f != 2 || g.Lost {
-		t.Errorf("%d requests, %d failed, lost %v", n, f, g.Lost)
-	}
-	if !g.note("b", []proxy.Meter{meter("r1", 5, 0, 0)}, 2) {
-		t.Error("a new proxy must be written down")
-	}
-	if n, _ := sum(); n != 65 || !g.Lost || g.MinHealthy != 2 {
-		t.Errorf("after a proxy was killed: %d requests, lost %v, least healthy %d", n, g.Lost, g.MinHealthy)
-	}
-	if g.note("", nil, 0) || g.MinHealthy != 2 {
-		t.Error("a proxy that cannot be reached says nothing")
 	}
 }

@@ -17,9 +17,31 @@ type ledger struct {
 	Base       []proxy.Meter `json:"base,omitempty"`    // its meters when the counting began
 	Carried    []proxy.Meter `json:"carried,omitempty"` // counted of proxies that have died
 	Lost       bool          `json:"lost,omitempty"`
-	MinHealthy int           `json:"min_healthy"`
+	MinHealthy int           `json:"min_healthy"` // -1: nobody has looked yet
 
 	last []proxy.Meter // of Epoch
+}
+
+// newLedger begins to count at the proxy's present figures; without an epoch, when a proxy can be reached.
+func newLedger(rollout, epoch string, meters []proxy.Meter) ledger {
+	return ledger{Rollout: rollout, Epoch: epoch, Base: meters, MinHealthy: -1}
+}
+
+func (g ledger) text() json.RawMessage {
+	text, _ := json.Marshal(g) // plain numbers and names: it cannot fail
+	return text
+}
+
+// metered is what the proxy counts for the service at this moment, and which proxy it is; empty when none is reached.
+func (l *loop) metered() (epoch string, meters []proxy.Meter) {
+	state, reached := l.e.o.Dataplane.State()
+	switch {
+	case l.worker():
+		return workerEpoch, nil
+	case !reached:
+		return "", nil
+	}
+	return state.Epoch, service(state, l.name).Meters
 }
 
 // count keeps the ledger of the open rollout and reports whether it must be saved. When the rollout has ended it writes
@@ -29,19 +51,13 @@ func (l *loop) count(next deploy.State, o deploy.Observation, seen proxy.Service
 	if r == nil || l.record == nil || l.record.Receipt != nil || l.record.Rollout.ID != r.ID {
 		return false
 	}
-	epoch := o.Proxies[0].Epoch
-	serving := healthyEnabled(o)
-	if l.ledger.Rollout != r.ID {
-		l.ledger = ledger{Rollout: r.ID, Epoch: epoch, Base: seen.Meters, MinHealthy: serving}
-		changed = true
-	}
-	changed = l.ledger.note(epoch, seen.Meters, serving) || changed
+	changed = l.ledger.note(o.Proxies[0].Epoch, seen.Meters, healthyEnabled(o))
 	if !r.Open() {
-		l.close(*r)
-		changed = true
+		receipt := l.ledger.receipt(*r)
+		l.record.Receipt, changed = &receipt, true
 	}
 	if changed {
-		l.record.Ledger, _ = json.Marshal(l.ledger) // plain numbers: it cannot fail
+		l.record.Ledger = l.ledger.text()
 	}
 	return changed
 }
@@ -59,7 +75,7 @@ func (g *ledger) note(epoch string, meters []proxy.Meter, serving int) (changed 
 		g.Carried, g.Base, g.Epoch, g.Lost, changed = g.total(), nil, epoch, true, true
 	}
 	g.last = meters
-	if serving < g.MinHealthy {
+	if serving < g.MinHealthy || g.MinHealthy < 0 {
 		g.MinHealthy, changed = serving, true
 	}
 	return changed
@@ -109,12 +125,12 @@ func healthyEnabled(o deploy.Observation) (n int) {
 	return n
 }
 
-// close writes the receipt of a rollout that has ended.
-func (l *loop) close(r deploy.Rollout) {
+// receipt is what was counted of a rollout that has ended.
+func (g *ledger) receipt(r deploy.Rollout) deploy.Receipt {
 	receipt := deploy.Receipt{Rollout: r.ID, Service: r.Service, From: r.From, To: r.To, Outcome: r.Result, Reason: r.Reason, Notes: r.Notes,
-		Started: r.Created, Ended: r.Closed, Complete: !l.ledger.Lost, Revisions: map[string]deploy.RevisionCounts{}, MinHealthy: l.ledger.MinHealthy}
+		Started: r.Created, Ended: r.Closed, Complete: !g.Lost, Revisions: map[string]deploy.RevisionCounts{}, MinHealthy: max(0, g.MinHealthy)}
 	latency := map[string]proxy.Histogram{}
-	for _, m := range l.ledger.total() {
+	for _, m := range g.total() {
 		if m.Assignment == "preview" {
 			continue
 		}
@@ -140,7 +156,7 @@ func (l *loop) close(r deploy.Rollout) {
 		c.P50, c.P99 = milliseconds(h.Quantile(.5)), milliseconds(h.Quantile(.99))
 		receipt.Revisions[id] = c
 	}
-	l.record.Receipt = &receipt
+	return receipt
 }
 
 func milliseconds(d time.Duration) float64 {

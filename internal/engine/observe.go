@@ -9,6 +9,9 @@ import (
 	"github.com/naru-deploy/naru/internal/proxy"
 )
 
+// workerEpoch stands for the proxy that a worker does not have.
+const workerEpoch = "platform"
+
 // settling is how long a worker without any check must run until it counts as healthy.
 const settling = time.Second
 
@@ -77,7 +80,7 @@ func (l *loop) worker() bool {
 
 // ourselves stands in for the proxies of a worker: it follows at once and has nothing in flight.
 func (l *loop) ourselves(o deploy.Observation) deploy.ProxyState {
-	p := deploy.ProxyState{ID: "platform", Epoch: "platform", Version: l.state.Routing.Version, Backends: map[string]deploy.BackendState{}}
+	p := deploy.ProxyState{ID: workerEpoch, Epoch: workerEpoch, Version: l.state.Routing.Version, Backends: map[string]deploy.BackendState{}}
 	for _, i := range o.Instances {
 		b := deploy.BackendState{Address: i.Address, Health: deploy.Unknown}
 		switch {

@@ -12,7 +12,8 @@ import (
 // route hands the saved routing to the proxies, translated into their words. It is called every turn: saying the same
 // twice changes nothing, and a proxy that was started anew hears it again.
 func (l *loop) route() {
-	if l.worker() {
+	if l.worker() { // nobody waits for a route of it, and one from before it became a worker ends
+		l.e.o.Dataplane.Unroute(l.name)
 		return
 	}
 	settings, ok := l.settings(l.inForce())

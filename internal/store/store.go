@@ -21,7 +21,7 @@ import (
 // File is the name of the store within the state folder.
 const File = "naru.db"
 
-// keep bounds what history holds per service: older events go first.
+// keepEvents bounds the events of all services together: older ones go first.
 const keepEvents = 20_000
 
 var (
@@ -52,7 +52,7 @@ func Open(folder string) (*Store, error) {
 		return nil, fmt.Errorf("%w: %s", ErrLocked, folder)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w; the file is damaged or cannot be written: restore it from a backup, or move it away to begin with an empty history (running instances are adopted by the next deploy)", path, err)
+		return nil, fmt.Errorf("open %s: %w; the file is damaged or cannot be written: instances and traffic go on meanwhile. Restore it from a backup; or move it away to begin anew, and deploy every service again: instances that a new store does not know are stopped", path, err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{states, revisions, rollouts, events} {
@@ -120,7 +120,7 @@ func (s *Store) Save(t Turn) (numbered []Event, err error) {
 	return numbered, nil
 }
 
-// Forget deletes everything of a service.
+// Forget deletes everything of a service but the numbers of its revisions and rollouts, which are never given twice.
 func (s *Store) Forget(service string) error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{revisions, rollouts} {
@@ -128,7 +128,14 @@ func (s *Store) Forget(service string) error {
 				return err
 			}
 		}
-		return tx.Bucket(states).Delete([]byte(service))
+		b := tx.Bucket(states)
+		var last deploy.State
+		if text := b.Get([]byte(service)); text == nil {
+			return nil
+		} else if err := json.Unmarshal(text, &last); err != nil {
+			return err
+		}
+		return put(b, []byte(service), deploy.State{Service: service, Gone: true, Revisions: last.Revisions, Rollouts: last.Rollouts})
 	})
 }
 

@@ -81,7 +81,7 @@ func TestRevisionsAndRolloutsComeInOrder(t *testing.T) {
 func TestForget(t *testing.T) {
 	s := opened(t, t.TempDir())
 	for _, name := range []string{"a", "b"} {
-		if _, err := s.Save(Turn{State: &deploy.State{Service: name}, Revision: &deploy.Revision{Service: name, ID: "r1"}}); err != nil {
+		if _, err := s.Save(Turn{State: &deploy.State{Service: name, Stable: "r1", Revisions: 7, Rollouts: 9}, Revision: &deploy.Revision{Service: name, ID: "r1"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,8 +92,9 @@ func TestForget(t *testing.T) {
 	}
 	states, _ := s.States()
 	left, _ := s.Revisions("a")
-	if len(states) != 1 || states[0].Service != "b" || len(left) != 0 {
-		t.Errorf("%v %v", states, left)
+	want := []deploy.State{{Service: "a", Gone: true, Revisions: 7, Rollouts: 9}, {Service: "b", Stable: "r1", Revisions: 7, Rollouts: 9}}
+	if diff := cmp.Diff(want, states); diff != "" || len(left) != 0 {
+		t.Errorf("%s %v", diff, left)
 	}
 }
 

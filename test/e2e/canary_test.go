@@ -31,7 +31,7 @@ func social(canary string) string {
 }
 
 // A ladder that only people climb: each step bakes longer than the test lasts.
-const byHand = `{steps: [{weight: 20%, match: [{header: X-Beta, value: "1"}]}, 50%, 100%], bake: 10m}`
+const byHand = `{steps: [{weight: 20%, match: [{header: X-Beta, value: "1"}], bake: 10m}, {weight: 50%, bake: 10m}, {weight: 100%, bake: 10m}], bake: 200ms}`
 
 // Users who have seen the new version stay there, more join them from step to step, and after an abort nobody is left
 // on it. Another rollout chooses other users first.
@@ -136,7 +136,7 @@ func stay(t *testing.T, when string, before, after []string) {
 // A version that fails more often than it may is taken back by itself, and the reason says how often.
 func TestCanaryThatFailsIsTakenBack(t *testing.T) {
 	t.Parallel()
-	s := start(t, social(`{steps: [30%, 100%], bake: 20s}`))
+	s := start(t, social(`{steps: [{weight: 30%, bake: 20s}, 100%], bake: 200ms}`))
 	s.deploy(0, "social", "2.0")
 	load := s.users(150, "", "/timeline")
 	r := s.deploy(2, "social", "2.2")

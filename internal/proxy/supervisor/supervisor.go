@@ -76,12 +76,12 @@ func (s *Supervisor) Route(r proxy.Route) {
 	s.renew()
 }
 
-// Unroute takes a service out of the table.
+// Unroute takes a service out of the table, or says that none is to be expected of it.
 func (s *Supervisor) Unroute(service string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.missing, service)
-	if _, ok := s.routes[service]; ok || len(s.missing) == 0 && s.version == 0 {
+	if _, routed := s.routes[service]; routed || s.missing[service] {
+		delete(s.missing, service)
 		delete(s.routes, service)
 		s.renew()
 	}
@@ -181,7 +181,7 @@ func (s *Supervisor) hear(state proxy.State) {
 		s.version = state.Version + 1 // a proxy that outlived an earlier controller: our table is newer than its
 	}
 	s.state, s.reached = state, true
-	behind := state.Version < s.version
+	behind := adopted || state.Version < s.version // also a table without any route must be said once
 	s.mu.Unlock()
 	if behind {
 		s.wake()
@@ -256,7 +256,7 @@ func (s *Supervisor) spawn() error {
 	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(s.o.Dir, "proxy.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := openLog(filepath.Join(s.o.Dir, "proxy.log"))
 	if err != nil {
 		return err
 	}
@@ -283,6 +283,19 @@ func (s *Supervisor) spawn() error {
 	}()
 	s.o.Log.Info("proxy started", "pid", cmd.Process.Pid)
 	return nil
+}
+
+// largeLog is how many bytes a proxy's log may have when the next proxy begins; a larger one is put aside, and the one
+// before it goes. A proxy says a line when the health of a backend changes, not with every request.
+const largeLog = 10 << 20
+
+func openLog(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && info.Size() > largeLog {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, err
+		}
+	}
+	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
 
 // Stop ends the proxy for good: its listeners close, requests in flight finish within the timeout.

@@ -156,3 +156,17 @@ func TestProxyIsStartedToldAdoptedAndReplaced(t *testing.T) {
 	}
 	end()
 }
+
+// A service that takes no traffic has no route: it must not keep the others waiting for their table.
+func TestNobodyWaitsForAServiceWithoutRoute(t *testing.T) {
+	b := newBench(t)
+	s, end := b.run("a", "worker")
+	defer end()
+	s.Route(route("a", 1))
+	b.until("reached", func() bool { _, ok := s.State(); return ok })
+	s.Unroute("worker")
+	b.until("the route", func() bool { return applied(s, "a", 1) })
+	if err := s.Stop(t.Context(), time.Second); err != nil {
+		t.Error(err)
+	}
+}
