@@ -47,13 +47,14 @@ without a running serve as well. What was deployed stays stored: the next serve 
 // down asks the serve that holds the state folder, and does its work where there is none.
 func (s *shell) down(ctx context.Context, f *config.File, now bool) error {
 	db, err := store.Open(f.Server.State)
-	if errors.Is(err, store.ErrLocked) {
+	switch {
+	case errors.Is(err, store.ErrLocked):
 		return s.askDown(ctx, f, now)
+	case err != nil: // what runs can be stopped without knowing what was deployed
+		fmt.Fprintf(s.err, "naru: %v\n", err)
+	default:
+		defer db.Close()
 	}
-	if err != nil {
-		return err
-	}
-	defer db.Close()
 	return s.clear(ctx, f, now)
 }
 

@@ -38,6 +38,9 @@ func (l *loop) translate(s deploy.Service) proxy.Route {
 			route.Backends = append(route.Backends, l.backend(m))
 		}
 	}
+	if len(route.Backends) == 0 && len(r.Splits) > 0 { // deployed, but all of it has died: requests wait until it is back
+		route.Hold = true
+	}
 	if r.Preview != "" {
 		route.Preview = &proxy.Preview{Revision: r.Preview, Listen: true, Hosts: previewHosts(s)}
 	}

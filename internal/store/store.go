@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -34,6 +35,8 @@ var (
 // ErrLocked says that another process has the store open.
 var ErrLocked = errors.New("the state folder is in use by another naru serve")
 
+var errDamaged = errors.New("the file is damaged")
+
 // Store is an open state file. Its methods may be called by several goroutines.
 type Store struct {
 	db   *bbolt.DB
@@ -48,11 +51,13 @@ func Open(folder string) (*Store, error) {
 	}
 	path := filepath.Join(folder, File)
 	db, err := open(path)
-	if errors.Is(err, bolterrors.ErrTimeout) {
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("%w: %s", ErrLocked, folder)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w; the file is damaged or cannot be written: instances and traffic go on meanwhile. Restore it from a backup; or move it away to begin anew, and deploy every service again: instances that a new store does not know are stopped", path, err)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("open %s: %w; mend its permissions", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w: instances and traffic go on meanwhile. Restore it from a backup; or move it away to begin anew, and deploy every service again: instances that a new store does not know are stopped", path, err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{states, revisions, rollouts, events} {
@@ -69,14 +74,43 @@ func Open(folder string) (*Store, error) {
 	return &Store{db, path}, nil
 }
 
-// open turns a panic over a damaged page into an error.
+// open opens the file and reads all of it once, so that damage is found before anything is decided on what is left.
 func open(path string) (db *bbolt.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a damaged page may lead out of the mapped file
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("damaged: %v", p)
+			err = fmt.Errorf("%w: %v", errDamaged, p)
+		}
+		if err != nil && db != nil {
+			db.Close()
 		}
 	}()
-	return bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond})
+	if info, err := os.Stat(path); err == nil && info.Size() == 0 { // bbolt would begin anew without a word
+		return nil, fmt.Errorf("%w: it is empty", errDamaged)
+	}
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 300 * time.Millisecond})
+	if err != nil {
+		return nil, err
+	}
+	return db, db.View(func(tx *bbolt.Tx) error {
+		if info, err := os.Stat(path); err != nil || info.Size() < tx.Size() {
+			return fmt.Errorf("%w: it was cut off", errDamaged)
+		}
+		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error { return read(b) })
+	})
+}
+
+// read goes through everything in a bucket.
+func read(b *bbolt.Bucket) error {
+	return b.ForEach(func(k, v []byte) error {
+		if v == nil {
+			return read(b.Bucket(k))
+		}
+		if !json.Valid(v) {
+			return fmt.Errorf("%w: the value of %q cannot be read", errDamaged, k)
+		}
+		return nil
+	})
 }
 
 // Close lets go of the file.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -132,7 +133,9 @@ func TestDamagedFileIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, damaged := range map[string][]byte{"text": []byte("this is no store, it is a letter"), "both meta pages": append(make([]byte, 8192), text[8192:]...)} {
+	for name, damaged := range map[string][]byte{"text": []byte("this is no store, it is a letter"), "both meta pages": append(make([]byte, 8192), text[8192:]...),
+		"the pages after them": append(text[:8192:8192], bytes.Repeat([]byte{0xa5}, len(text)-8192)...), "a value": bytes.ReplaceAll(text, []byte(`{"service":`), []byte(`{"serv\x00\xffe":`)),
+		"cut off": text[:8192], "empty": {}} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, File)

@@ -216,6 +216,37 @@ func TestEarlyAnswerDoesNotEatTheUpload(t *testing.T) {
 	}
 }
 
+// A connection whose upload was answered before its end carries the next request all the same.
+func TestEarlyAnswerKeepsTheConnection(t *testing.T) {
+	early := serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "early") })
+	for name, c := range map[string]struct {
+		backends []string
+		status   int
+	}{
+		"by the instance": {[]string{early}, 200},
+		"by naru":         {nil, 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, c.backends...)
+			s.route.HoldTimeout = 0
+			s.apply()
+			conn := s.dial()
+			answers := bufio.NewReader(conn)
+			for range 20 {
+				body := strings.Repeat("x", 100<<10)
+				fmt.Fprintf(conn, "POST /up HTTP/1.1\r\nHost: web\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+				resp, err := http.ReadResponse(answers, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != c.status || resp.Close {
+					t.Fatalf("%s, close %v, %v", resp.Status, resp.Close, err)
+				}
+			}
+		})
+	}
+}
+
 func TestBodyLimit(t *testing.T) {
 	reached := make(chan int64, 4)
 	s := newSite(t, serve(t, func(_ http.ResponseWriter, r *http.Request) {

@@ -3,6 +3,7 @@ package nethttp
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -47,6 +48,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	v.header = s.requestHeader(r)
 	v.grpc = isGRPC(r)
+	answered := false
+	defer func() { // after Done: the instance has no part in it any more
+		if answered {
+			v.finishUpload()
+		}
+	}()
 	// What stands here counts when the engine itself fails.
 	v.outcome = proxy.Outcome{Answered: proxy.ByNaru, Broken: true}
 	defer func() {
@@ -54,6 +61,22 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		x.Done(v.outcome)
 	}()
 	v.run()
+	answered = true
+}
+
+// finishUpload reads what is left of a body that was answered before its end, so that the connection can carry the
+// next request. net/http would do so after the handler; where EnableFullDuplex was called it then finds itself reading
+// the connection twice and drops it, and with it the request that the client has sent next.
+func (v *visit) finishUpload() {
+	const most = 256 << 10 // as much as net/http itself would read
+	r := v.request
+	if r.ProtoMajor != 1 || r.ContentLength == 0 || v.writer.Header().Get("Connection") == "close" {
+		return
+	}
+	if err := v.control.Flush(); err != nil { // the client waits for the answer, not we for the client
+		return
+	}
+	_, _ = io.CopyN(io.Discard, v.upload.lend(http.Header{}), most) // where it breaks, the connection ends
 }
 
 // visitor is what the core must know of a request.
