@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -34,11 +37,14 @@ the certificates and the admin token.`,
 		Example: "  naru serve\n  naru serve -f /etc/naru/naru.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			signals := make(chan os.Signal, 4) // heard from the beginning: one that comes while serve starts counts as well
+			signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, os.Interrupt)
+			defer signal.Stop(signals)
 			srv, err := newServer(file, s)
 			if err != nil {
 				return err
 			}
-			return srv.run(context.WithoutCancel(c.Context())) // it minds its signals itself
+			return srv.run(context.WithoutCancel(c.Context()), signals) // it minds its signals itself
 		},
 	}
 	c.Flags().StringVarP(&file, "file", "f", "naru.yaml", "the configuration")
@@ -107,7 +113,7 @@ func (s *server) wake() {
 }
 
 // run serves until a signal ends it.
-func (s *server) run(ctx context.Context) error {
+func (s *server) run(ctx context.Context, signals <-chan os.Signal) error {
 	defer s.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -132,7 +138,7 @@ func (s *server) run(ctx context.Context) error {
 	launch(s.platform.Run)
 	launch(s.engine.Run)
 	launch(func(ctx context.Context) error { return handler.Serve(ctx, s.admin) })
-	wg.Go(func() { s.signals(ctx, cancel) })
+	wg.Go(func() { s.obey(ctx, cancel, signals) })
 	s.hello()
 	wg.Wait()
 	close(errs)

@@ -60,9 +60,9 @@ func (s *server) wireProxy() error {
 		return fmt.Errorf("find the program of naru itself: %w", err)
 	}
 	s.sockets = &sockets{addresses: append(slices.Clone(c.HTTP), c.HTTPS...)}
-	s.proxy = supervisor.New(supervisor.Options{Dir: dir, Command: []string{exe, "proxy", dir}, Sockets: s.sockets.open, Log: s.log,
-		Changed: s.wake, Expect: s.names(stored)})
 	settings := proxySettings{HTTP: c.HTTP, HTTPS: c.HTTPS, Trusted: c.TrustedProxies, Pairs: pairs(c.TLS)}
+	s.proxy = supervisor.New(supervisor.Options{Dir: dir, Command: []string{exe, "proxy", dir}, Log: s.log, Changed: s.wake, Expect: s.names(stored),
+		Sockets: func() ([]*os.File, error) { return s.handDown(dir, settings) }})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if state, err := s.proxy.Client().State(ctx); err == nil {
@@ -70,14 +70,22 @@ func (s *server) wireProxy() error {
 		s.log.Info("adopted the running proxy", "pid", state.PID)
 		return nil
 	}
-	if _, err := s.sockets.open(); err != nil {
-		return err
+	_, err = s.sockets.open()
+	return err
+}
+
+// handDown returns the sockets for a new proxy and writes down which is which: both of the same file, also where the
+// proxy before it was an adopted one with other addresses.
+func (s *server) handDown(dir string, settings proxySettings) ([]*os.File, error) {
+	files, err := s.sockets.open()
+	if err != nil {
+		return nil, err
 	}
 	text, err := json.Marshal(settings)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return os.WriteFile(filepath.Join(dir, proxySettingsFile), text, 0o600)
+	return files, os.WriteFile(filepath.Join(dir, proxySettingsFile), text, 0o600)
 }
 
 // compareProxy says which settings a proxy that goes on cannot take over.

@@ -4,23 +4,19 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// signals ends serve: alone on SIGTERM, with everything on Ctrl-C or naru down.
-func (s *server) signals(ctx context.Context, cancel context.CancelFunc) {
-	ch := make(chan os.Signal, 4)
-	signal.Notify(ch, syscall.SIGTERM, syscall.SIGHUP, os.Interrupt)
-	defer signal.Stop(ch)
+// obey ends serve: alone on SIGTERM, with everything on Ctrl-C or naru down.
+func (s *server) obey(ctx context.Context, cancel context.CancelFunc, signals <-chan os.Signal) {
 	down := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case sig := <-ch:
+		case sig := <-signals:
 			switch sig {
 			case syscall.SIGTERM:
 				cancel()

@@ -59,6 +59,8 @@ func (r Rollout) goOn(v *view) Rollout {
 func (r Rollout) clock(v *view, settled bool) Rollout {
 	now, paused := v.o.Now, !r.PausedAt.IsZero()
 	switch {
+	case !settled && v.blind():
+		paused = false // a proxy that cannot be reached is no evidence that the picture is not true any more
 	case !settled && !r.Reached.IsZero():
 		r.Reached, r.Entered = time.Time{}, now
 	case settled && r.Reached.IsZero() && r.tasksDone():
@@ -74,6 +76,16 @@ func (r Rollout) clock(v *view, settled bool) Rollout {
 	}
 	r.Sick = r.sickness(v)
 	return r
+}
+
+// blind reports whether a proxy has nothing to say: it cannot be reached, or has not been told anything yet.
+func (v *view) blind() bool {
+	for _, p := range v.o.Proxies {
+		if p.Version == 0 && v.o.Routing.Version > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // sickness is since when the canary, having served in this step, has had no healthy instance in any proxy's eyes.
@@ -131,7 +143,12 @@ func (r Rollout) drain(v *view) Rollout {
 		}
 		r.Notes = append(slices.Clone(r.Notes), fmt.Sprintf("%s is not whole, so instances of the other revision go on answering", p.Stable))
 	}
-	r.Phase, r.Closed, r.Waiting = Ended, o.Now, ""
+	return r.end(o.Now)
+}
+
+// end closes a rollout that has nothing left to do but to drain.
+func (r Rollout) end(now time.Time) Rollout {
+	r.Phase, r.Closed, r.Waiting = Ended, now, ""
 	switch {
 	case !r.Returning:
 		r.Result = Promoted

@@ -17,13 +17,13 @@ type Request struct {
 }
 
 // Begin opens a rollout. One that is open is superseded: it ends aborted, and what it has brought in goes on serving
-// until it is replaced. What the service owed is carried out first: the new pictures do not know it, so it goes.
+// until it is replaced; one that only drains ends as it would have. What the service owed is carried out first: the new pictures do not know it, so it goes.
 func Begin(s State, q Request, now time.Time) (next State, superseded *Rollout, err error) {
 	if s.Removed {
 		return s, nil, refuse("%s is being removed; deploy it again when it is gone", s.Service)
 	}
-	_, open := s.Open()
-	if !open && q.To == s.Stable {
+	s, superseded = s.finish(now)
+	if _, open := s.Open(); !open && q.To == s.Stable {
 		return s, nil, refuse("%s serves %s already", s.Service, q.To)
 	}
 	m := Move{Service: s.Service, From: s.Stable, To: q.To, Had: s.Instances, Left: s.Instances, Want: q.Settings.Instances,
@@ -44,6 +44,18 @@ func Begin(s State, q Request, now time.Time) (next State, superseded *Rollout, 
 	r.Start = start
 	s.Rollout, s.Obligations = &r, nil
 	return s, superseded, nil
+}
+
+// finish ends a rollout that only drains: it has passed its last gate, or come back, and nothing makes that undone. What
+// still drains goes on as what nobody wants.
+func (s State) finish(now time.Time) (State, *Rollout) {
+	r, open := s.Open()
+	if !open || !r.Passed {
+		return s, nil
+	}
+	r = r.end(now)
+	s.Rollout = &r
+	return s.settle(r, now), &r
 }
 
 // supersede ends a rollout without a way back: the next one starts from the world as it is.

@@ -71,7 +71,7 @@ func (r Rollout) promote(full bool, now time.Time) Rollout {
 
 // resume lets the clocks go on. A pause that the analysis asked for waits anew.
 func (r Rollout) resume(now time.Time) Rollout {
-	analysed := r.Step().Gate.Analysis != nil && !r.Reached.IsZero() && r.PausedAt.Sub(r.Reached) >= r.Step().Gate.patience()
+	analysed := r.Step().Gate.Analysis != nil && !r.Reached.IsZero() && r.PausedAt.Sub(r.Reached) >= r.Step().Gate.Patience()
 	r = r.thaw(now.Sub(r.PausedAt))
 	if analysed {
 		r.Reached = now

@@ -52,7 +52,7 @@ func (r Rollout) evidence(g Gate, o Observation, skip bool) (Rollout, bool) {
 		back := r.enter(max(0, r.At-1), o.Now)
 		back.Notes = append(slices.Clone(r.Notes), "stepped back once: "+v.Reason)
 		return back, false
-	case v.Outcome != Inconclusive || o.Now.Sub(r.Reached) < g.patience():
+	case v.Outcome != Inconclusive || o.Now.Sub(r.Reached) < g.Patience():
 		return r, false
 	}
 	return r.insufficient(g, o)

@@ -97,8 +97,8 @@ type Judgement struct {
 	OnInsufficient string     `json:"on_insufficient"` // promote, pause or rollback
 }
 
-// patience is how long evidence is waited for once the picture is true: three bake times, and never under 5 s.
-func (g Gate) patience() time.Duration { return max(3*g.Bake, 5*time.Second) }
+// Patience is how long evidence is waited for once the picture is true: three bake times, and never under 5 s.
+func (g Gate) Patience() time.Duration { return max(3*g.Bake, 5*time.Second) }
 
 // Task is something that runs once at a gate. Its start is saved before it runs and its result after.
 type Task struct {

@@ -31,6 +31,8 @@ func (e *Engine) Deploy(ctx context.Context, q DeployRequest) (Answer, error) {
 	if strings.TrimSpace(q.Version) == "" || strings.ContainsAny(q.Version, " \t\r\n/\\") {
 		return Answer{}, invalid("%q is not a version: it may not be empty and holds no spaces or slashes", q.Version)
 	}
+	e.opening.Lock()
+	defer e.opening.Unlock()
 	if err := e.clash(q.Service, q.Settings); err != nil {
 		return Answer{}, err
 	}
@@ -72,8 +74,8 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, message string, now t
 		turn.Revision = &rev
 	}
 	epoch, meters := l.metered() // where one ledger ends the next begins: no request falls between two receipts
-	if superseded != nil && l.record != nil {
-		old, last := *l.record, l.ledger
+	if superseded != nil && l.books.record != nil {
+		old, last := *l.books.record, l.books.ledger
 		last.note(epoch, meters, last.MinHealthy)
 		receipt := last.receipt(*superseded)
 		old.Rollout, old.Receipt = *superseded, &receipt
@@ -86,7 +88,8 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, message string, now t
 	if err != nil {
 		return Answer{}, err
 	}
-	l.revisions[rev.ID], l.state, l.record, l.ledger = rev, next, &record, counting
+	l.revisions[rev.ID], l.state, l.books = rev, next, books{&record, counting}
+	l.held.Store(new(l.claims()))
 	delete(l.work.prepared, rev.ID) // it is checked anew: its artifact may have gone
 	l.e.hub.send(numbered)
 	return Answer{Rollout: *next.Rollout, Version: rev.Version}, nil

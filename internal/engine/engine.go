@@ -53,6 +53,8 @@ type Engine struct {
 	log *slog.Logger
 	hub *hub
 
+	opening sync.Mutex // one rollout begins at a time: what it claims is checked against all others
+
 	mu      sync.Mutex
 	loops   map[string]*loop
 	gone    map[string]deploy.State // removed services: their numbers go on where they come back
@@ -136,7 +138,7 @@ func (e *Engine) ensure(name string, settings deploy.Service) *loop {
 	delete(e.gone, name)
 	l := newLoop(e, deploy.State{Service: name, Rest: deploy.Picture{Service: name}, Revisions: was.Revisions, Rollouts: was.Rollouts})
 	l.declared = settings
-	l.shown.Store(&Status{Service: name, Instances: []InstanceStatus{}, settings: &settings})
+	l.held.Store(new(l.claims()))
 	e.loops[name] = l
 	e.start(l)
 	return l

@@ -21,6 +21,7 @@ type judge struct {
 	step    int
 	epoch   string
 	begun   bool
+	began   time.Time        // when the base was taken
 	base    map[string]tally // by revision
 }
 
@@ -61,10 +62,13 @@ func (j *judge) look(s deploy.State, o deploy.Observation, epoch string, seen pr
 	}
 	now := tallies(seen)
 	if !j.begun || j.rollout != r.ID || j.step != r.At || j.epoch != epoch {
-		*j = judge{rollout: r.ID, step: r.At, epoch: epoch, begun: true, base: now}
+		*j = judge{rollout: r.ID, step: r.At, epoch: epoch, begun: true, began: o.Now, base: now}
 	}
 	canary, stable := now[r.To].since(j.base[r.To]), now[r.From].since(j.base[r.From])
 	v := assess(*r.Step().Gate.Analysis, canary, stable, r)
+	if late := j.began.After(r.Reached) && !r.Reached.IsZero(); late && v.Outcome == deploy.Inconclusive && o.Now.Sub(j.began) < r.Step().Gate.Patience() {
+		return deploy.Verdict{} // the controller was started anew in the middle of the step: it looks as long as it would have
+	}
 	v.Rollout, v.Step, v.Requests = r.ID, r.At, canary.requests
 	return v
 }

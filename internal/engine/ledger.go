@@ -6,6 +6,7 @@ import (
 
 	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/proxy"
+	"github.com/naru-deploy/naru/internal/store"
 )
 
 // ledger counts every user request of a rollout from the proxy's own meters, which only grow: what they say at the end
@@ -44,22 +45,33 @@ func (l *loop) metered() (epoch string, meters []proxy.Meter) {
 	return state.Epoch, service(state, l.name).Meters
 }
 
-// count keeps the ledger of the open rollout and reports whether it must be saved. When the rollout has ended it writes
-// the receipt into the record.
-func (l *loop) count(next deploy.State, o deploy.Observation, seen proxy.ServiceState) (changed bool) {
+// books are the counting and the record of the last rollout. A turn changes a copy and keeps it once it is saved.
+type books struct {
+	record *store.Record
+	ledger ledger
+}
+
+// count takes the proxy's figures of this turn into the books and reports whether they must be saved. When the rollout
+// has ended it writes the receipt into the record.
+func (b books) count(next deploy.State, o deploy.Observation, seen proxy.ServiceState) (books, bool) {
 	r := next.Rollout
-	if r == nil || l.record == nil || l.record.Receipt != nil || l.record.Rollout.ID != r.ID {
-		return false
+	if r == nil || b.record == nil || b.record.Rollout.ID != r.ID {
+		return b, false
 	}
-	changed = l.ledger.note(o.Proxies[0].Epoch, seen.Meters, healthyEnabled(o))
+	record := *b.record
+	record.Rollout, b.record = *r, &record
+	if record.Receipt != nil {
+		return b, false
+	}
+	changed := b.ledger.note(o.Proxies[0].Epoch, seen.Meters, healthyEnabled(o))
 	if !r.Open() {
-		receipt := l.ledger.receipt(*r)
-		l.record.Receipt, changed = &receipt, true
+		receipt := b.ledger.receipt(*r)
+		record.Receipt, changed = &receipt, true
 	}
 	if changed {
-		l.record.Ledger = l.ledger.text()
+		record.Ledger = b.ledger.text()
 	}
-	return changed
+	return b, changed
 }
 
 // note takes over the proxy's meters.
@@ -149,6 +161,11 @@ func (g *ledger) receipt(r deploy.Rollout) deploy.Receipt {
 		c.Failed += m.Failed
 		h.Merge(m.Latency)
 		receipt.Revisions[m.Revision], latency[m.Revision] = c, h
+	}
+	for _, id := range []string{r.From, r.To} {
+		if _, counted := receipt.Revisions[id]; !counted && id != "" {
+			receipt.Revisions[id] = deploy.RevisionCounts{}
+		}
 	}
 	receipt.Requests.Failed = receipt.Requests.ByNaru + receipt.Requests.ByApp
 	for id, c := range receipt.Revisions {

@@ -25,8 +25,7 @@ type loop struct {
 	// Only the loop's goroutine touches these.
 	state     deploy.State
 	revisions map[string]deploy.Revision
-	record    *store.Record // of the last rollout
-	ledger    ledger
+	books     books
 	judge     judge
 	work      work
 	trouble   string // why the last save failed
@@ -34,6 +33,7 @@ type loop struct {
 	finished  bool   // removed
 
 	shown atomic.Pointer[Status]
+	held  atomic.Pointer[[]string] // claims, for the others
 }
 
 func newLoop(e *Engine, s deploy.State) *loop {
@@ -41,6 +41,7 @@ func newLoop(e *Engine, s deploy.State) *loop {
 		revisions: map[string]deploy.Revision{}}
 	l.work.init(l)
 	l.shown.Store(&Status{Service: s.Service, Instances: []InstanceStatus{}})
+	l.held.Store(&[]string{})
 	return l
 }
 
@@ -61,9 +62,9 @@ func (e *Engine) restore(s deploy.State) (*loop, error) {
 	}
 	if len(records) > 0 {
 		last := records[len(records)-1]
-		l.record = &last
+		l.books.record = &last
 		if len(last.Ledger) > 0 {
-			if err := json.Unmarshal(last.Ledger, &l.ledger); err != nil {
+			if err := json.Unmarshal(last.Ledger, &l.books.ledger); err != nil {
 				return nil, err
 			}
 		}
@@ -139,8 +140,8 @@ func (l *loop) turn(ctx context.Context) {
 	}
 	next, acts := deploy.Decide(l.state, o)
 	events := deploy.Events(l.state, next, o.Now)
-	counted := l.count(next, o, seen)
-	if err := l.save(next, events, counted); err != nil {
+	books, counted := l.books.count(next, o, seen)
+	if err := l.save(next, events, books, counted); err != nil {
 		if l.trouble == "" {
 			l.e.log.Error("save", "service", l.name, "error", err)
 		}
@@ -149,7 +150,7 @@ func (l *loop) turn(ctx context.Context) {
 		return
 	}
 	l.trouble = ""
-	l.state = next
+	l.state, l.books = next, books
 	for _, a := range acts {
 		l.act(a)
 	}
@@ -161,14 +162,13 @@ func (l *loop) turn(ctx context.Context) {
 }
 
 // save writes what has changed, if anything has that must survive.
-func (l *loop) save(next deploy.State, events []deploy.Event, counted bool) error {
+func (l *loop) save(next deploy.State, events []deploy.Event, books books, counted bool) error {
 	if !counted && len(events) == 0 && reflect.DeepEqual(lasting(l.state), lasting(next)) {
 		return nil
 	}
 	turn := store.Turn{State: &next, Events: events}
-	if l.record != nil && next.Rollout != nil && next.Rollout.ID == l.record.Rollout.ID {
-		l.record.Rollout = *next.Rollout
-		turn.Records = []store.Record{*l.record}
+	if books.record != nil && next.Rollout != nil && next.Rollout.ID == books.record.Rollout.ID {
+		turn.Records = []store.Record{*books.record}
 	}
 	numbered, err := l.e.o.Store.Save(turn)
 	if err != nil {

@@ -12,6 +12,9 @@ import (
 // workerEpoch stands for the proxy that a worker does not have.
 const workerEpoch = "platform"
 
+// checkFails is what is wrong with an instance of which the platform says that it is not ready.
+const checkFails = "its check command fails"
+
 // settling is how long a worker without any check must run until it counts as healthy.
 const settling = time.Second
 
@@ -53,15 +56,18 @@ func eyes(state proxy.State, seen proxy.ServiceState, reached bool, instances []
 	if reached {
 		p.Version = seen.Version
 	}
-	now := map[string]string{}
+	now := map[string]deploy.Instance{}
 	for _, i := range instances {
-		now[i.ID] = i.Address
+		now[i.ID] = i
 	}
 	for _, b := range seen.Backends {
 		known := p.Backends[b.ID]
 		inFlight := known.InFlight + b.InFlight
-		if known.Address != now[b.ID] || known.Address == "" { // an earlier life of the instance may still be listed
+		if i := now[b.ID]; known.Address != i.Address || known.Address == "" { // an earlier life of the instance may still be listed
 			known = deploy.BackendState{Address: b.Address, Health: deploy.Healthiness(b.Health), Reason: b.Reason}
+			if i.Ready != nil && !*i.Ready { // the proxy only knows that we said so
+				known.Reason = checkFails
+			}
 		}
 		known.InFlight = inFlight
 		p.Backends[b.ID] = known
@@ -88,7 +94,7 @@ func (l *loop) ourselves(o deploy.Observation) deploy.ProxyState {
 		case i.Ready != nil && *i.Ready, i.Ready == nil && !l.checked(i.Revision) && o.Now.Sub(i.Started) >= settling:
 			b.Health = deploy.Healthy
 		case i.Ready != nil:
-			b.Health, b.Reason = deploy.Unhealthy, "its check command fails"
+			b.Health, b.Reason = deploy.Unhealthy, checkFails
 		}
 		p.Backends[i.ID] = b
 	}

@@ -15,6 +15,8 @@ func (e *Engine) Rollback(ctx context.Context, service, revision, message string
 	if err != nil {
 		return Answer{}, err
 	}
+	e.opening.Lock()
+	defer e.opening.Unlock()
 	var answer Answer
 	err = l.do(ctx, func() (err error) {
 		answer, err = l.rollback(revision, message, time.Now())
@@ -33,9 +35,9 @@ func (l *loop) rollback(revision, message string, now time.Time) (Answer, error)
 		next.Rollout = &r
 		return Answer{Rollout: r, Version: l.revisions[r.To].Version}, l.commit(next)
 	}
-	target := revision
-	if target == "" {
-		target = l.state.Previous
+	target, err := l.destination(revision)
+	if err != nil {
+		return Answer{}, err
 	}
 	rev, err := l.target(target)
 	if err != nil {
@@ -47,6 +49,21 @@ func (l *loop) rollback(revision, message string, now time.Time) (Answer, error)
 	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "rollback", Straight: true, Instances: l.state.Instances}, message, now)
 }
 
+// destination is where a rollback goes that names no revision: where the draining rollout came from, or what served
+// before stable.
+func (l *loop) destination(revision string) (string, error) {
+	r, open := l.state.Open()
+	switch {
+	case revision != "":
+		return revision, nil
+	case open && r.Returning:
+		return "", conflict("rollout %s has just gone back to %s; name a revision to go further: naru rollback %s REVISION", r.ID, r.From, l.name)
+	case open:
+		return r.From, nil
+	}
+	return l.state.Previous, nil
+}
+
 // target finds the revision that a rollback goes to, and refuses before anything moves when it could not be started.
 func (l *loop) target(revision string) (deploy.Revision, error) {
 	if revision == "" {
@@ -55,6 +72,9 @@ func (l *loop) target(revision string) (deploy.Revision, error) {
 	rev, ok := l.revisions[revision]
 	if !ok {
 		return rev, notFound("%s has no revision %q; kept are: %s", l.name, revision, list(l.kept()))
+	}
+	if err := l.e.clash(l.name, rev.Settings); err != nil {
+		return rev, err
 	}
 	if err := l.e.o.Platform.Readiness(rev); err != nil {
 		return rev, &Error{Refused, fmt.Sprintf("%s cannot be started any more: %v; kept are: %s", revision, err, list(l.kept()))}
@@ -81,6 +101,8 @@ func (e *Engine) Retry(ctx context.Context, service string) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	e.opening.Lock()
+	defer e.opening.Unlock()
 	var answer Answer
 	err = l.do(ctx, func() (err error) {
 		r := l.state.Rollout
@@ -96,7 +118,10 @@ func (e *Engine) Retry(ctx context.Context, service string) (Answer, error) {
 		if !ok {
 			return notFound("revision %s is not kept any more; deploy it again", r.To)
 		}
-		answer, err = l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "retry"}, "retry of "+r.ID, time.Now())
+		if err := e.clash(service, rev.Settings); err != nil {
+			return err
+		}
+		answer, err = l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "retry", Straight: r.By == "rollback"}, "retry of "+r.ID, time.Now())
 		return err
 	})
 	return answer, err

@@ -107,27 +107,54 @@ func previewHosts(s deploy.Service) []string {
 	return nil
 }
 
-// clash says which other service answers for a host and path of these settings.
-func (e *Engine) clash(name string, s deploy.Service) error {
+// claims are the places in front of users that a service holds: those of the revision that serves, and while a rollout is
+// open those of both its ends and of its preview, so that the way back is never taken by somebody else.
+func (l *loop) claims() (places []string) {
+	revisions := []string{l.state.Stable}
+	if r, open := l.state.Open(); open {
+		revisions = append(revisions, r.From, r.To)
+	}
+	for _, id := range revisions {
+		if settings, ok := l.settings(id); ok {
+			places = append(places, wanted(settings)...)
+		}
+	}
+	if len(places) == 0 {
+		return wanted(l.declared)
+	}
+	return places
+}
+
+// wanted are the places that settings ask for.
+func wanted(s deploy.Service) []string {
 	if s.Worker() {
 		return nil
 	}
+	r := proxy.Route{Hosts: s.Hosts, Path: s.Path, Preview: &proxy.Preview{Hosts: previewHosts(s)}}
+	return r.Places()
+}
+
+// clash says which other service holds a place that settings ask for. It is called with e.opening held, so that what was
+// free is still free when the rollout has begun.
+func (e *Engine) clash(name string, s deploy.Service) error {
+	want := wanted(s)
 	for _, l := range e.all() {
 		if l.name == name {
 			continue
 		}
-		other := l.shown.Load().settings
-		if other == nil || other.Worker() || other.Path != s.Path {
-			continue
-		}
-		if len(other.Hosts) == 0 && len(s.Hosts) == 0 {
-			return conflict("%s already answers every host at %s; give %s a host or a path of its own", l.name, s.Path, name)
-		}
-		for _, h := range s.Hosts {
-			if slices.ContainsFunc(other.Hosts, func(o string) bool { return strings.EqualFold(o, h) }) {
-				return conflict("%s already answers %s%s; give %s a host or a path of its own", l.name, h, s.Path, name)
+		for _, held := range *l.held.Load() {
+			if slices.Contains(want, held) {
+				return conflict("%s already answers %s; give %s a host or a path of its own", l.name, spoken(held), name)
 			}
 		}
 	}
 	return nil
+}
+
+// spoken is a place as people write it.
+func spoken(place string) string {
+	if strings.HasPrefix(place, "/") {
+		return "every host at " + place
+	}
+	return place
 }

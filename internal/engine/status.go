@@ -19,8 +19,6 @@ type Status struct {
 	Previous    *RevisionRef        `json:"previous,omitempty"`    // where naru rollback goes
 	Obligations []deploy.Obligation `json:"obligations,omitempty"` // owed after the last rollout
 	Problem     string              `json:"problem,omitempty"`     // why nothing is decided now
-
-	settings *deploy.Service // in force; for clashes
 }
 
 // RevisionRef names a revision.
@@ -79,10 +77,7 @@ func (l *loop) status() Status { return *l.shown.Load() }
 func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
 	s := Status{Service: l.name, Stable: l.ref(l.state.Stable), Previous: l.ref(l.state.Previous), Wanted: l.state.Instances,
 		Obligations: l.state.Obligations, Problem: l.trouble, Instances: []InstanceStatus{}}
-	s.settings = &l.declared
-	if settings, ok := l.settings(l.inForce()); ok {
-		s.settings = &settings
-	}
+	l.held.Store(new(l.claims()))
 	if r, open := l.state.Open(); open {
 		s.Canary = l.ref(r.To)
 		s.Rollout = rolloutStatus(r, l.state.Routing, seen.Preview)

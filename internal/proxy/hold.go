@@ -45,9 +45,10 @@ func (x *Exchange) hold(ctx context.Context) (*Backend, error) {
 	}
 }
 
-// hopeless tells that nothing is deployed which could ever answer.
+// hopeless tells that nothing is deployed which could ever answer. Where a revision is, its instances may all be gone at
+// this moment: they come back.
 func (x *Exchange) hopeless() bool {
-	return len(x.route.spec.Backends) == 0 && !x.route.spec.Hold
+	return len(x.route.spec.Backends) == 0 && len(x.route.spec.Groups) == 0 && !x.route.spec.Hold
 }
 
 // patience is how much longer the request may wait. The clock starts when it

@@ -88,6 +88,11 @@ func TestHoldEnds(t *testing.T) {
 	cancelled := func(_ *testing.T, _ *Router, cancel func()) { cancel() }
 	nothing := func(*testing.T, *Router, func()) {}
 	emptied := func(t *testing.T, r *Router, _ func()) { apply(t, r, 2, chat()) }
+	forgotten := func(t *testing.T, r *Router, _ func()) {
+		route := chat()
+		route.Groups = nil
+		apply(t, r, 2, route)
+	}
 	for _, c := range []struct {
 		name  string
 		event func(*testing.T, *Router, func()) // 100 ms after the request
@@ -97,7 +102,8 @@ func TestHoldEnds(t *testing.T) {
 		{"by time", nothing, ErrNoInstance, time.Second},
 		{"by the client", cancelled, context.Canceled, 100 * time.Millisecond},
 		{"by removing the service", gone, ErrNoInstance, 100 * time.Millisecond},
-		{"by removing its backends", emptied, ErrNoInstance, 100 * time.Millisecond},
+		{"by removing its revisions", forgotten, ErrNoInstance, 100 * time.Millisecond},
+		{"not by the death of all instances: they come back", emptied, ErrNoInstance, time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := New(Options{})

@@ -55,7 +55,10 @@ func (x *Exchange) mayRetry(f Failure) bool {
 	if f.Kind == Dial && !f.ours() {
 		return x.dials <= limit+len(x.route.spec.Backends)
 	}
-	if f.Kind != Dial && !x.visitor.idempotent() {
+	if f.Kind == Timeout || f.Kind == Broken { // it was heard: another try would only add to its load
+		return false
+	}
+	if f.Kind == Reset && !x.visitor.idempotent() {
 		return false
 	}
 	return len(x.tried)-x.dials <= limit && x.svc.budget.spend(x.svc.requests(), x.route.spec.Retries.budget())

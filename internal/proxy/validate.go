@@ -28,8 +28,16 @@ func (t Table) validate() error {
 	return errors.Join(errs...)
 }
 
-// occupy claims the route's places and finds those that are taken.
-func (r *Route) occupy(places map[string]string) (errs []error) {
+// Places are the pairs of host and path that a route answers, its preview's included: "example.com/api/", "/" for every
+// host. Two routes of a table never share one.
+func (r *Route) Places() (places []string) {
+	for _, h := range r.names() {
+		places = append(places, cleanHost(h)+cleanPrefix(r.Path)+"/")
+	}
+	return places
+}
+
+func (r *Route) names() []string {
 	hosts := r.Hosts
 	if len(hosts) == 0 {
 		hosts = []string{""}
@@ -37,13 +45,19 @@ func (r *Route) occupy(places map[string]string) (errs []error) {
 	if r.Preview != nil {
 		hosts = append(hosts[:len(hosts):len(hosts)], r.Preview.Hosts...)
 	}
-	for _, h := range hosts {
+	return hosts
+}
+
+// occupy claims the route's places and finds those that are taken.
+func (r *Route) occupy(places map[string]string) (errs []error) {
+	for _, h := range r.names() {
 		if strings.Contains(strings.TrimPrefix(h, "*."), "*") {
 			errs = append(errs, fmt.Errorf("host %q: a star may only stand first, as in *.example.com", h))
 		}
-		place := cleanHost(h) + cleanPrefix(r.Path) + "/"
+	}
+	for _, place := range r.Places() {
 		if other, taken := places[place]; taken {
-			errs = append(errs, fmt.Errorf("host %q with path %q belongs to service %q already", h, r.Path, other))
+			errs = append(errs, fmt.Errorf("%s belongs to service %q already", place, other))
 		}
 		places[place] = r.Service
 	}

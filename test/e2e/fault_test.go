@@ -115,6 +115,63 @@ func TestKilledInstanceIsReplaced(t *testing.T) {
 	clean(t, load.Stop())
 }
 
+// The only instance is killed: there is nobody else to ask, so requests wait until it is back.
+func TestOnlyInstanceIsKilled(t *testing.T) {
+	s := start(t, chat(1, strategies["rolling"]))
+	s.deploy(0, "chat", "3.0")
+	load := traffic.Load{URL: "http://" + s.http, Rate: 100, Sources: 20, Fresh: .2, Request: traffic.Get("/api/echo?text=a", "/version")}.Start(t.Context())
+	victim := s.status("chat").Instances[0]
+	if err := syscall.Kill(victim.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.until(20*time.Second, "replaced", func() error {
+		for _, i := range s.status("chat").Instances {
+			if i.Healthy && i.Enabled && i.PID != victim.PID {
+				return nil
+			}
+		}
+		return fmt.Errorf("%+v", s.status("chat").Instances)
+	})
+	clean(t, load.Stop())
+}
+
+// A host that another service has taken meanwhile is not taken back by a rollback, and nobody's routing stands still.
+func TestRollbackToAHostThatIsTaken(t *testing.T) {
+	service := func(name, host string) string {
+		text := strings.ReplaceAll(chat(1, strategies["rolling"]), "  chat:\n", "  "+name+":\n    hosts: ["+host+"]\n")
+		return text
+	}
+	s := start(t, service("one", "one.test"))
+	s.deploy(0, "one", "3.0")
+	s.write(service("one", "other.test") + service("two", "one.test"))
+	s.quiet("one", "3.1")
+	s.deploy(0, "two", "3.0")
+	out, status := s.naru("rollback", "one", "--json")
+	if status != 1 || !strings.Contains(out, "two already answers one.test/") {
+		t.Errorf("exit %d: %s", status, out)
+	}
+	for _, host := range []string{"one.test", "other.test"} {
+		clean(t, traffic.Load{URL: "http://" + s.http, Host: host, Rate: 50, Duration: time.Second, Request: traffic.Get("/version")}.Run(t.Context()))
+	}
+}
+
+// quiet deploys a version that nobody uses: the missing evidence is waived.
+func (s *stand) quiet(service, version string) {
+	s.t.Helper()
+	s.must(0, "deploy", service, version, "--detach")
+	s.until(30*time.Second, "promoted", func() error {
+		v := s.status(service)
+		if v.Rollout != nil {
+			s.naru("promote", service, "--full")
+			return fmt.Errorf("%+v", v.Rollout)
+		}
+		if v.Stable == nil || v.Stable.Version != version {
+			return fmt.Errorf("%+v", v.Stable)
+		}
+		return nil
+	})
+}
+
 // A proxy that is killed is replaced within a second with the stored table; the instances do not notice. What was in
 // flight on it is lost, what comes meanwhile waits.
 func TestKilledProxyIsReplaced(t *testing.T) {

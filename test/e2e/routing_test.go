@@ -24,7 +24,6 @@ import (
 
 	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/engine"
-	"github.com/naru-deploy/naru/internal/traffic"
 )
 
 // site is a service of the chat program at a host and path.
@@ -250,61 +249,4 @@ func (s *stand) events(after string, n int) (ids []string) {
 		s.t.Fatalf("%d events, want %d: %v", len(ids), n, lines.Err())
 	}
 	return ids
-}
-
-// A version that is well by its port but hangs on requests, and one that is slow, are found out by their users' requests.
-func TestHangingAndSlowVersions(t *testing.T) {
-	t.Parallel()
-	const settings = `  chat:
-    instances: 2
-    process: {command: [./chat, --version, "${VERSION}", --listen, "127.0.0.1:${PORT}"]}
-    health: {tcp: true, interval: 200ms}
-    drain_timeout: 3s
-    stop_timeout: 1s
-    limits: {response_timeout: 500ms}
-    retries: {attempts: 0}
-    strategy: {canary: {steps: [{weight: 25%, bake: 1m}, 100%], bake: 200ms}}
-    analysis: {objectives: {errors: 2%, p99: 200ms}}
-`
-	s := start(t, settings)
-	s.deploy(0, "chat", "3.0")
-	t.Run("hangs", func(t *testing.T) {
-		s := s.in(t)
-		load := s.users(120, "", "/version")
-		r := s.deploy(2, "chat", "3.2-hang")
-		report := load.Stop()
-		t.Logf("load: %s", report)
-		contains(t, "the reason is", r.Reason, "errors: ", "% failed of ", " requests to r2", "the objective allows 2.00% failed")
-		if r.Outcome != deploy.RolledBack || r.Requests.ByNaru != 0 || int(r.Requests.ByApp) != report.Failed || report.Failed != report.Statuses[504] {
-			t.Errorf("%s, requests %+v, users saw %d failures, answers %v", r.Outcome, r.Requests, report.Failed, report.Statuses)
-		}
-		s.rest("chat", "3.0", 2)
-	})
-	t.Run("slow", func(t *testing.T) {
-		s := s.in(t)
-		load := s.users(120, "", "/version")
-		r := s.deploy(2, "chat", "3.2-late-300ms")
-		clean(t, load.Stop())
-		whole(t, r, deploy.RolledBack)
-		contains(t, "the reason is", r.Reason, "p99: ", "slower than 200ms of ", " requests to r3")
-		s.rest("chat", "3.0", 2)
-	})
-}
-
-// Uploads that are under way while the traffic is swapped end where they began, whole.
-func TestUploadsDuringTheSwap(t *testing.T) {
-	t.Parallel()
-	s := start(t, chat(2, `{blue_green: {bake: 200ms}}`))
-	s.deploy(0, "chat", "3.0")
-	uploads := traffic.Load{URL: "http://" + s.http, Rate: 60, Sources: 40, Fresh: .5, Request: traffic.Upload("/upload")}.Start(t.Context())
-	for i := range 3 {
-		s.served(uploads, fmt.Sprintf("3.%d", i), 20)
-		late := s.slowly()
-		r := s.deploy(0, "chat", fmt.Sprintf("3.%d", i+1))
-		whole(t, r, deploy.Promoted)
-		if err := late(); err != nil {
-			t.Errorf("an upload that was under way: %v", err)
-		}
-	}
-	clean(t, uploads.Stop())
 }

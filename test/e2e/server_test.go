@@ -339,6 +339,47 @@ func TestRebootInTheMiddleOfACanary(t *testing.T) {
 	}
 }
 
+// A rollout that is open when everything is taken down in good order goes on with the next serve as well; and a proxy
+// that is killed in the middle of it costs only what it had counted.
+func TestRolloutOutlivesDownAndProxy(t *testing.T) {
+	t.Parallel()
+	s := start(t, chat(2, `{canary: {steps: [{weight: 50%, bake: 10m}, {weight: 80%, bake: 10m}, 100%], bake: 300ms}}`))
+	s.deploy(0, "chat", "3.0")
+	s.must(0, "deploy", "chat", "3.1", "--detach")
+	s.at("chat", 1, deploy.Baking)
+	s.must(0, "down", "-f", "naru.yaml")
+	<-s.ended
+	s.begin()
+	load := s.load(50)
+	s.at("chat", 1, deploy.Baking)
+	s.must(0, "promote", "chat")
+	s.at("chat", 2, deploy.Baking)
+	clean(t, load.Stop())
+
+	s.kill() // the next serve has not opened the sockets itself
+	s.begin()
+	proxy := s.proxyPID()
+	if err := syscall.Kill(proxy, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.until(10*time.Second, "another proxy", func() error {
+		if pid := s.proxyPID(); pid == proxy {
+			return fmt.Errorf("%d still answers", pid)
+		}
+		return nil
+	})
+	load = s.load(50)
+	if v := s.at("chat", 2, deploy.Baking); v.Rollout.Weight != 80 {
+		t.Errorf("the weight is %v", v.Rollout.Weight)
+	}
+	s.must(0, "promote", "chat", "--full")
+	s.rest("chat", "3.1", 2)
+	clean(t, load.Stop())
+	if r := s.last("chat"); r.Outcome != deploy.Promoted || r.Complete || r.Requests.Failed != 0 {
+		t.Errorf("the receipt should say that counters were lost: %+v", r)
+	}
+}
+
 // The admin address for other machines asks for the token of the file; SIGHUP reads another one.
 func TestAdminToken(t *testing.T) {
 	t.Parallel()

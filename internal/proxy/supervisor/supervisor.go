@@ -7,6 +7,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,7 @@ type Supervisor struct {
 	mu      sync.Mutex
 	routes  map[string]proxy.Route
 	missing map[string]bool
+	left    map[string]bool // services whose routes clash with another's
 	version uint64
 	state   proxy.State
 	reached bool
@@ -54,7 +56,7 @@ type Supervisor struct {
 
 // New makes a supervisor that does nothing before Run.
 func New(o Options) *Supervisor {
-	s := &Supervisor{o: o, client: proxy.Client{Path: filepath.Join(o.Dir, Socket)}, push: make(chan struct{}, 1), routes: map[string]proxy.Route{}, missing: map[string]bool{}}
+	s := &Supervisor{o: o, client: proxy.Client{Path: filepath.Join(o.Dir, Socket)}, push: make(chan struct{}, 1), routes: map[string]proxy.Route{}, missing: map[string]bool{}, left: map[string]bool{}}
 	for _, name := range o.Expect {
 		s.missing[name] = true
 	}
@@ -126,10 +128,34 @@ func (s *Supervisor) table() (proxy.Table, bool) {
 	}
 	s.version = max(s.version, s.state.Version, 1)
 	t := proxy.Table{Version: s.version, Routes: []proxy.Route{}}
-	for _, name := range slices.Sorted(keys(s.routes)) {
-		t.Routes = append(t.Routes, s.routes[name])
-	}
+	t.Routes = append(t.Routes, s.agreeing()...)
 	return t, true
+}
+
+// agreeing are the routes without those that claim a place which another service has: the proxy would refuse the whole
+// table, and one mistake must not stand still for everybody. Who has instances comes first.
+func (s *Supervisor) agreeing() (out []proxy.Route) {
+	names := slices.SortedFunc(keys(s.routes), func(a, b string) int {
+		return cmp.Or(-cmp.Compare(min(1, len(s.routes[a].Backends)), min(1, len(s.routes[b].Backends))), cmp.Compare(a, b))
+	})
+	owner := map[string]string{}
+	for _, name := range names {
+		r := s.routes[name]
+		places := r.Places()
+		if i := slices.IndexFunc(places, func(p string) bool { return owner[p] != "" }); i >= 0 {
+			if !s.left[name] {
+				s.o.Log.Error("a service is not routed: another one answers there", "service", name, "place", places[i], "other", owner[places[i]])
+			}
+			s.left[name] = true
+			continue
+		}
+		delete(s.left, name)
+		for _, p := range places {
+			owner[p] = name
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 func keys(m map[string]proxy.Route) func(func(string) bool) {
