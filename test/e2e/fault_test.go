@@ -16,6 +16,7 @@ import (
 // A version that does not work is taken back by itself, with the reason, and costs no request but those that it
 // answered itself.
 func TestBadVersionsAreTakenBack(t *testing.T) {
+	t.Parallel()
 	s := start(t, chat(3, strategies["canary"]))
 	s.deploy(0, "chat", "3.0")
 	cases := []struct {
@@ -51,6 +52,7 @@ func TestBadVersionsAreTakenBack(t *testing.T) {
 }
 
 func TestVersionThatCannotStart(t *testing.T) {
+	t.Parallel()
 	s := start(t, strings.ReplaceAll(chat(2, strategies["rolling"]), "BIN/chat,", `"BIN/chat-${VERSION}",`))
 	for _, v := range []string{"3.0", "3.1"} {
 		if err := os.Link(bin+"/chat", bin+"/chat-"+v); err != nil && !os.IsExist(err) {
@@ -69,6 +71,7 @@ func TestVersionThatCannotStart(t *testing.T) {
 
 // kill -9 of serve at any moment of a canary costs no request, and the rollout goes on where it was.
 func TestKilledControllerLosesNothing(t *testing.T) {
+	t.Parallel()
 	s := start(t, chat(2, `{canary: {steps: [5%, 10%, 25%, 50%, 75%, 100%], bake: 2s}}`))
 	s.deploy(0, "chat", "3.0")
 	load := s.load(200)
@@ -91,6 +94,7 @@ func TestKilledControllerLosesNothing(t *testing.T) {
 
 // An instance that is killed in steady state loses no request that may be repeated, and comes back.
 func TestKilledInstanceIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := start(t, chat(3, strategies["rolling"]))
 	s.deploy(0, "chat", "3.0")
 	load := traffic.Load{URL: "http://" + s.http, Rate: 200, Sources: 40, Fresh: .2, Request: traffic.Get("/api/echo?text=a", "/version")}.Start(t.Context())
@@ -117,6 +121,7 @@ func TestKilledInstanceIsReplaced(t *testing.T) {
 
 // The only instance is killed: there is nobody else to ask, so requests wait until it is back.
 func TestOnlyInstanceIsKilled(t *testing.T) {
+	t.Parallel()
 	s := start(t, chat(1, strategies["rolling"]))
 	s.deploy(0, "chat", "3.0")
 	load := traffic.Load{URL: "http://" + s.http, Rate: 100, Sources: 20, Fresh: .2, Request: traffic.Get("/api/echo?text=a", "/version")}.Start(t.Context())
@@ -137,6 +142,7 @@ func TestOnlyInstanceIsKilled(t *testing.T) {
 
 // A host that another service has taken meanwhile is not taken back by a rollback, and nobody's routing stands still.
 func TestRollbackToAHostThatIsTaken(t *testing.T) {
+	t.Parallel()
 	service := func(name, host string) string {
 		text := strings.ReplaceAll(chat(1, strategies["rolling"]), "  chat:\n", "  "+name+":\n    hosts: ["+host+"]\n")
 		return text
@@ -175,6 +181,7 @@ func (s *stand) quiet(service, version string) {
 // A proxy that is killed is replaced within a second with the stored table; the instances do not notice. What was in
 // flight on it is lost, what comes meanwhile waits.
 func TestKilledProxyIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := start(t, chat(2, strategies["rolling"]))
 	s.deploy(0, "chat", "3.0")
 	before := s.status("chat").Instances
@@ -198,6 +205,7 @@ func TestKilledProxyIsReplaced(t *testing.T) {
 
 // A deploy in the middle of a rollout replaces it; users of what it had brought in are served until they are moved.
 func TestSupersededRollout(t *testing.T) {
+	t.Parallel()
 	for name, strategy := range map[string]string{"canary": `{canary: {steps: [20%, 60%, 100%], bake: 1s}}`, "rolling": `{rolling: {max_surge: 1, bake: 1s}}`} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, chat(3, strategy))

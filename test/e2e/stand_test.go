@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -31,7 +32,12 @@ import (
 var bin string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	os.Exit(func() int {
+		// A stand mostly waits, for bake times and drains: more of them share the machine than it has cores.
+		if set := flag.Lookup("test.parallel"); set.Value.String() == set.DefValue {
+			set.Value.Set("4")
+		}
 		dir, err := os.MkdirTemp("", "naru-e2e-")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

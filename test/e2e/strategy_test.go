@@ -28,6 +28,7 @@ var strategies = map[string]string{
 }
 
 func TestEveryStrategyLosesNoRequest(t *testing.T) {
+	t.Parallel()
 	for name, strategy := range strategies {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, chat(3, strategy))
