@@ -7,16 +7,12 @@
 package supervisor
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -118,56 +114,6 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	return nil
 }
 
-// table is what the proxy should apply, or nothing while a service has not said yet what it wants: a table without it
-// would take it away from its users.
-func (s *Supervisor) table() (proxy.Table, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.missing) > 0 || !s.reached {
-		return proxy.Table{}, false
-	}
-	s.version = max(s.version, s.state.Version, 1)
-	t := proxy.Table{Version: s.version, Routes: []proxy.Route{}}
-	t.Routes = append(t.Routes, s.agreeing()...)
-	return t, true
-}
-
-// agreeing are the routes without those that claim a place which another service has: the proxy would refuse the whole
-// table, and one mistake must not stand still for everybody. Who has instances comes first.
-func (s *Supervisor) agreeing() (out []proxy.Route) {
-	names := slices.SortedFunc(keys(s.routes), func(a, b string) int {
-		return cmp.Or(-cmp.Compare(min(1, len(s.routes[a].Backends)), min(1, len(s.routes[b].Backends))), cmp.Compare(a, b))
-	})
-	owner := map[string]string{}
-	for _, name := range names {
-		r := s.routes[name]
-		places := r.Places()
-		if i := slices.IndexFunc(places, func(p string) bool { return owner[p] != "" }); i >= 0 {
-			if !s.left[name] {
-				s.o.Log.Error("a service is not routed: another one answers there", "service", name, "place", places[i], "other", owner[places[i]])
-			}
-			s.left[name] = true
-			continue
-		}
-		delete(s.left, name)
-		for _, p := range places {
-			owner[p] = name
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
-func keys(m map[string]proxy.Route) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
 // tell sends the table whenever it has changed or a proxy does not have it.
 func (s *Supervisor) tell(ctx context.Context) {
 	for {
@@ -255,75 +201,6 @@ func (s *Supervisor) watch(ctx context.Context) (reached bool) {
 	return reached
 }
 
-// child is a proxy process of our own.
-type child struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-}
-
-func (c *child) alive() bool {
-	if c == nil {
-		return false
-	}
-	select {
-	case <-c.done:
-		return false
-	default:
-		return true
-	}
-}
-
-// spawn starts a proxy in a session of its own.
-func (s *Supervisor) spawn() error {
-	sockets, err := s.o.Sockets()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
-		return err
-	}
-	log, err := openLog(filepath.Join(s.o.Dir, "proxy.log"))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := exec.Command(s.o.Command[0], s.o.Command[1:]...)
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, sockets
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("run %s: %w", s.o.Command[0], err)
-	}
-	c := &child{cmd, make(chan struct{})}
-	s.mu.Lock()
-	s.child = c
-	s.mu.Unlock()
-	go func() { // ends with the proxy, which may outlive us; it holds nothing but the wait
-		err := cmd.Wait()
-		close(c.done)
-		s.mu.Lock()
-		closing := s.closing
-		s.mu.Unlock()
-		if !closing {
-			s.o.Log.Warn("the proxy has ended", "pid", cmd.Process.Pid, "error", err)
-		}
-	}()
-	s.o.Log.Info("proxy started", "pid", cmd.Process.Pid)
-	return nil
-}
-
-// largeLog is how many bytes a proxy's log may have when the next proxy begins; a larger one is put aside, and the one
-// before it goes. A proxy says a line when the health of a backend changes, not with every request.
-const largeLog = 10 << 20
-
-func openLog(path string) (*os.File, error) {
-	if info, err := os.Stat(path); err == nil && info.Size() > largeLog {
-		if err := os.Rename(path, path+".1"); err != nil {
-			return nil, err
-		}
-	}
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-}
-
 // Stop ends the proxy for good: its listeners close, requests in flight finish within the timeout.
 func (s *Supervisor) Stop(ctx context.Context, timeout time.Duration) error {
 	s.mu.Lock()
@@ -341,23 +218,6 @@ func (s *Supervisor) Stop(ctx context.Context, timeout time.Duration) error {
 		wait(ctx, 20*time.Millisecond)
 	}
 	return ctx.Err()
-}
-
-// alive reports whether a process of that number runs; a zombie of ours does not.
-func alive(pid int) bool {
-	if pid <= 0 || syscall.Kill(pid, 0) != nil {
-		return false
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	for i := len(stat) - 1; i > 0; i-- {
-		if stat[i] == ')' {
-			return i+2 < len(stat) && stat[i+2] != 'Z'
-		}
-	}
-	return false
 }
 
 func wait(ctx context.Context, d time.Duration) {
