@@ -17,16 +17,16 @@ func TestHangingAndSlowVersions(t *testing.T) {
     health: {tcp: true, interval: 200ms}
     drain_timeout: 3s
     stop_timeout: 1s
-    limits: {response_timeout: 500ms}
+    limits: {response_timeout: %s}
     retries: {attempts: 0}
-    strategy: {canary: {steps: [{weight: 25%, bake: 1m}, 100%], bake: 200ms}}
-    analysis: {objectives: {errors: 2%, p99: 200ms}}
+    strategy: {canary: {steps: [{weight: 25%%, bake: 1m}, 100%%], bake: 200ms}}
+    analysis: {objectives: {errors: 2%%, p99: 1s}}
 `
-	s := start(t, settings)
+	s := start(t, fmt.Sprintf(settings, "2s"))
 	s.deploy(0, "chat", "3.0")
 	t.Run("hangs", func(t *testing.T) {
 		s := s.in(t)
-		load := s.users(120, "", "/version")
+		load := s.users(80, "", "/version")
 		r := s.deploy(2, "chat", "3.2-hang")
 		report := load.Stop()
 		t.Logf("load: %s", report)
@@ -36,13 +36,14 @@ func TestHangingAndSlowVersions(t *testing.T) {
 		}
 		s.rest("chat", "3.0", 2)
 	})
+	s.write(fmt.Sprintf(settings, "30s"))
 	t.Run("slow", func(t *testing.T) {
 		s := s.in(t)
-		load := s.users(120, "", "/version")
-		r := s.deploy(2, "chat", "3.2-late-300ms")
+		load := s.users(80, "", "/version")
+		r := s.deploy(2, "chat", "3.2-late-2s")
 		clean(t, load.Stop())
 		whole(t, r, deploy.RolledBack)
-		contains(t, "the reason is", r.Reason, "p99: ", "slower than 200ms of ", " requests to r3")
+		contains(t, "the reason is", r.Reason, "p99: ", "slower than 1s of ", " requests to r3")
 		s.rest("chat", "3.0", 2)
 	})
 }

@@ -160,7 +160,7 @@ func (a *attempt) failure(err error) proxy.Failure {
 	switch {
 	case errors.As(err, &dial):
 		f.Kind = proxy.Dial
-	case context.Cause(a.ctx) == errHeadTimeout:
+	case errors.Is(err, errHeadTimeout), context.Cause(a.ctx) == errHeadTimeout: // the clock may have struck and not cancelled yet
 		f.Kind, f.Err = proxy.Timeout, errHeadTimeout
 	case a.begun:
 		f.Kind = proxy.Broken
