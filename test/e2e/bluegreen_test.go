@@ -23,7 +23,7 @@ func shop(options string) string {
     deadline: 60s
     affinity: {by: cookie, sticky: true}
     strategy:
-      blue_green: {tests: [[./shop, --check]], load_test: {path: /products, rate: 100, duration: 1s, p99: 5s, errors: 0%%}, %s}
+      blue_green: {tests: [[./shop, --check]], load_test: {path: /products, rate: 200, duration: 1s, p99: 5s, errors: 0%%}, %s}
 `, options)
 }
 
