@@ -135,7 +135,7 @@ func openSite(t *testing.T, settings string) *site {
 	}
 	s := &site{t: t, file: filepath.Join(t.TempDir(), "naru.yaml"), admin: freeAddress(t)}
 	public := freeAddress(t)
-	text := fmt.Sprintf(`server: {http: [%q], admin: %q, ports: 41000-48999}
+	text := fmt.Sprintf(`server: {http: [%q], admin: %q, ports: 30000-31999}
 services:
   web:
     instances: 2

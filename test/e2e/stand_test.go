@@ -304,23 +304,24 @@ var stands atomic.Int32
 
 // span is a hundred ports for the instances of one stand: stands at the same time must not take each other's.
 func span() string {
-	low := 20000 + 100*(os.Getpid()+int(stands.Add(1)))%10000
+	low := 25000 + 100*(os.Getpid()+int(stands.Add(1)))%5000
 	return fmt.Sprintf("%d-%d", low, low+99)
 }
 
-// free finds an address that nobody listens on, below the ports that instances get.
+// free finds an address that nobody listens on. It lies below the ports that instances get and that the kernel gives to
+// outgoing connections, so that it is still free when a killed serve is started again.
 func free(t *testing.T) string {
-	t.Helper()
-	for range 200 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for i := range 500 {
+		address := fmt.Sprintf("127.0.0.1:%d", 12000+(os.Getpid()*31+int(stands.Load())*7+i)%7000)
+		if _, given := taken.LoadOrStore(address, true); given {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		address := l.Addr().String()
 		l.Close()
-		if _, given := taken.LoadOrStore(address, true); !given {
-			return address
-		}
+		return address
 	}
 	t.Fatal("no free port")
 	return ""
