@@ -132,7 +132,7 @@ func wilson(k, n uint64) (low, high float64) {
 	if n == 0 {
 		return 0, 1
 	}
-	p, N := float64(k)/float64(n), float64(n)
+	p, N := float64(min(k, n))/float64(n), float64(n) // a failure may be counted a moment before its request
 	centre := (p + z*z/(2*N)) / (1 + z*z/N)
 	half := z / (1 + z*z/N) * math.Sqrt(p*(1-p)/N+z*z/(4*N*N))
 	return max(0, centre-half), min(1, centre+half)

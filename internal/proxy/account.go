@@ -13,18 +13,11 @@ func (x *Exchange) metered() *meter {
 	return x.svc.unassigned[atRandom]
 }
 
-// count writes the outcome into the meter.
+// count writes the outcome into the meter, the request itself last: who sees it counted sees how it ended.
 func (x *Exchange) count(o Outcome) {
 	m := x.metered()
 	if o.Status == 0 {
 		o.Status = x.status
-	}
-	if !x.settled {
-		latency := time.Since(x.began)
-		if o.Aborted {
-			latency = -1 // it would say how patient the client was
-		}
-		x.settle(m, o.Status, latency)
 	}
 	m.bytes(o.In, o.Out)
 	switch {
@@ -37,18 +30,25 @@ func (x *Exchange) count(o Outcome) {
 		m.byApp.Add(1)
 		x.judge(m)
 	}
+	if !x.settled {
+		latency := time.Since(x.began)
+		if o.Aborted {
+			latency = -1 // it would say how patient the client was
+		}
+		x.settle(m, o.Status, latency)
+	}
 }
 
 // settle counts the request itself.
 func (x *Exchange) settle(m *meter, status int, latency time.Duration) {
 	x.settled = true
-	m.request(status, latency)
 	if !x.holdUntil.IsZero() {
 		m.held.Add(1)
 	}
 	if status == 101 {
 		m.upgraded.Add(1)
 	}
+	m.request(status, latency)
 }
 
 // settleHead counts a long-lived request when its head goes out: it may live

@@ -122,13 +122,8 @@ func (m *meter) requests() uint64 {
 func (m *meter) used() bool { return m.failed.Load() > 0 || m.requests() > 0 }
 
 func (m *meter) snapshot() Meter {
-	s := Meter{
-		Revision: m.revision, Assignment: m.assigned.String(),
-		Failed: m.failed.Load(), ByNaru: m.byNaru.Load(), ByApp: m.byApp.Load(),
-		Retried: m.retried.Load(), Held: m.held.Load(), Aborted: m.aborted.Load(),
-		Upgraded: m.upgraded.Load(), WebSocketClosed: m.wsClosed.Load(),
-	}
-	for i := range m.cells {
+	s := Meter{Revision: m.revision, Assignment: m.assigned.String()}
+	for i := range m.cells { // the requests first: how they ended was counted before them
 		c := &m.cells[i]
 		for k := range c.classes {
 			s.Classes[k] += c.classes[k].Load()
@@ -137,6 +132,9 @@ func (m *meter) snapshot() Meter {
 		s.Out += c.out.Load()
 		c.mergeInto(&s.Latency)
 	}
+	s.Failed, s.ByNaru, s.ByApp = m.failed.Load(), m.byNaru.Load(), m.byApp.Load()
+	s.Retried, s.Held, s.Aborted = m.retried.Load(), m.held.Load(), m.aborted.Load()
+	s.Upgraded, s.WebSocketClosed = m.upgraded.Load(), m.wsClosed.Load()
 	for _, n := range s.Classes {
 		s.Requests += n
 	}

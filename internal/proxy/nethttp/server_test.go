@@ -122,6 +122,7 @@ func TestClientsThatStall(t *testing.T) {
 	c = s.dial()
 	io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n") // and nothing is read
 	<-stopped
+	s.idle()
 	if m := s.total(2); m.Failed+m.ByNaru+m.ByApp != 0 || m.Aborted != 1 {
 		t.Errorf("metered %+v", m)
 	}

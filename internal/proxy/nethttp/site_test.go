@@ -123,6 +123,19 @@ func (s *site) get(path string) (*http.Response, string) {
 	return resp, body
 }
 
+// idle waits until no request is under way. A request is let go of after all of it has been counted.
+func (s *site) idle() {
+	s.t.Helper()
+	eventually(s.t, "requests to end", func() bool {
+		for _, b := range s.router.State().Services[0].Backends {
+			if b.InFlight > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // total adds up the meters of the service once they show n requests.
 func (s *site) total(n uint64) proxy.Meter {
 	s.t.Helper()
