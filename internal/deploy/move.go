@@ -23,7 +23,7 @@ type Standing struct {
 	Share     Share
 }
 
-// Steps writes a move as pictures, by the strategy of its settings. Nothing else asks which strategy it is.
+// Steps writes a move as pictures, by the strategy of its settings. What walks the steps does not know which one it was.
 func Steps(m Move) (forth, back []Step) {
 	switch s := m.S.Strategy; {
 	case m.From == "":
