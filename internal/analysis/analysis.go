@@ -1,0 +1,130 @@
+package analysis
+
+import "time"
+
+// Analysis is one rollout's judgement. Its fields are its state, to be stored; read them through [Analysis.Findings].
+// Errors and Latency compare the revisions, Guards hold each against the service's own objectives.
+type Analysis struct {
+	Options Options       `json:"options"`
+	Base    Baseline      `json:"base"`
+	Step    Step          `json:"step"`
+	Now     time.Duration `json:"now"`     // since New, by the spans of the ticks
+	Shifted time.Duration `json:"shifted"` // when the canary was last given more traffic; negative: never
+	Errors  failures      `json:"errors"`
+	Latency []quantile    `json:"latency,omitempty"`
+	Guards  []guard       `json:"guards,omitempty"`
+	Guilt   *Guilt        `json:"guilt,omitempty"`
+
+	canary, stable *tails // of the tick that is being added
+}
+
+// Guilt is the first stream that convicted the canary, and what it said at that moment.
+type Guilt struct {
+	Stream  string  `json:"stream"`
+	Finding Finding `json:"finding"`
+}
+
+// The streams, as [Analysis.Guilty] names them.
+const (
+	errorStream     = "errors"
+	latencyStream   = "latency"
+	guardrailStream = "guardrail"
+)
+
+// New begins the judgement of a rollout, with what is known of the stable revision from before it.
+func New(o Options, base Baseline) *Analysis {
+	base.Latency = append([]float64(nil), base.Latency...)
+	a := &Analysis{Options: o, Base: base, Shifted: -1}
+	a.Errors = newFailures()
+	if o.Latency {
+		a.Latency = newQuantiles()
+	}
+	if o.Guardrail && o.Objective > 0 {
+		a.Guards = append(a.Guards, newGuard(o.Objective, 0, Tally{uint64(base.Requests), uint64(base.Failed)}))
+	}
+	if o.Guardrail && o.P99 > 0 {
+		a.Guards = append(a.Guards, newGuard(slowObjective, o.P99, base.slower(Bucket(o.P99))))
+	}
+	return a
+}
+
+// Enter says that a step's traffic begins, or begins anew after stepping back. Tallies and promotion start anew; the
+// evidence against the canary goes on, for alpha is spent once in the whole rollout.
+func (a *Analysis) Enter(s Step) {
+	if s.Next <= 0 {
+		s.Next = 1
+	}
+	if s.Share > a.Step.Share {
+		a.Shifted = a.Now
+	}
+	a.Step = s
+	a.Errors.All.enter(a.Options.Harm/s.Next, false)
+	for i := range a.Latency {
+		a.Latency[i].enter(latencyMargins[i], true)
+	}
+	for i := range a.Guards {
+		a.Guards[i].Canary, a.Guards[i].Stable = Tally{}, Tally{}
+	}
+}
+
+// Add takes in what was counted since the tick before. The baseline comes last: a bet may only know the past.
+func (a *Analysis) Add(t Tick) {
+	a.Now += t.Span
+	a.measure(t)
+	for i := range a.Guards {
+		a.Guards[i].add(a, t)
+	}
+	if a.Options.Errors {
+		a.Errors.add(t, a.Step.Compared, a.Base)
+	}
+	a.addLatency(t)
+	if !a.disturbed() {
+		a.Base.Add(t.Span, t.Stable)
+	}
+	a.judge()
+}
+
+// measure prepares the latencies, in memory that is kept for the next tick.
+func (a *Analysis) measure(t Tick) {
+	if len(a.Latency) == 0 && a.Options.P99 <= 0 {
+		return
+	}
+	if a.canary == nil {
+		a.canary, a.stable = new(tails), new(tails)
+	}
+	a.canary.fill(t.Canary)
+	a.stable.fill(t.Stable)
+}
+
+func (a *Analysis) addLatency(t Tick) {
+	for i := range a.Latency {
+		q := &a.Latency[i]
+		q.set(&a.Base, a.Options.Shift, t.Span)
+		if q.Tau < 0 {
+			continue
+		}
+		now := block{Canary: a.canary.beyond(q.Tau + a.Options.Shift), Stable: a.stable.beyond(q.Tau), Span: t.Span, Warm: t.Warming}
+		if b, closed := q.add(now, a.Step.Compared); closed {
+			q.bet(b)
+		}
+	}
+}
+
+// disturbed: stable is not itself, so that nothing is to be learnt from it. A minute of failures would be a wrong
+// plug-in for the half hour after it, and no release could show in that time that it does no harm.
+func (a *Analysis) disturbed() bool {
+	for i := range a.Guards {
+		if a.Guards[i].Open && !a.Guards[i].Old {
+			return true
+		}
+	}
+	return false
+}
+
+// renew lets promotion ask anew: what was seen before and in an incident says nothing of a healthy day.
+func (a *Analysis) renew() {
+	a.Errors.All.Harm.restart(false)
+	for i := range a.Latency {
+		a.Latency[i].Harm.restart(true)
+	}
+}
