@@ -16,10 +16,11 @@ func (x *Exchange) metered() *meter {
 // count writes the outcome into the meter, the request itself last: who sees it counted sees how it ended.
 func (x *Exchange) count(o Outcome) {
 	m := x.metered()
+	c := x.countsIn(m)
 	if o.Status == 0 {
 		o.Status = x.status
 	}
-	m.bytes(o.In, o.Out)
+	c.bytes(o.In, o.Out)
 	switch {
 	case o.Aborted:
 		m.aborted.Add(1)
@@ -31,16 +32,20 @@ func (x *Exchange) count(o Outcome) {
 		x.judge(m)
 	}
 	if !x.settled {
-		latency := time.Since(x.began)
-		if o.Aborted {
-			latency = -1 // it would say how patient the client was
-		}
-		x.settle(m, o.Status, latency)
+		x.settle(m, c, o.Status, o.Aborted)
 	}
 }
 
+// countsIn is the cell of the request: any, but one in flight stays where it is.
+func (x *Exchange) countsIn(m *meter) *cell {
+	if x.cell != nil {
+		return x.cell
+	}
+	return m.cell()
+}
+
 // settle counts the request itself.
-func (x *Exchange) settle(m *meter, status int, latency time.Duration) {
+func (x *Exchange) settle(m *meter, c *cell, status int, aborted bool) {
 	x.settled = true
 	if !x.holdUntil.IsZero() {
 		m.held.Add(1)
@@ -48,21 +53,76 @@ func (x *Exchange) settle(m *meter, status int, latency time.Duration) {
 	if status == 101 {
 		m.upgraded.Add(1)
 	}
-	m.request(status, latency)
+	if x.cell == nil && !aborted { // nobody else can see it
+		c.latencies.add(time.Since(x.began))
+		x.decide(m, c, false)
+		c.request(status)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if x.cell != nil {
+		c.remove(x)
+	}
+	// The clock is read with the lock held: it is past that of every snapshot which has seen the request in flight.
+	age := time.Since(x.began)
+	if aborted { // as a latency it would say how patient the client was
+		if m.assigned != forPreview {
+			c.givenUp.Add(age)
+		}
+	} else {
+		c.latencies.add(age)
+		x.decide(m, c, false)
+	}
+	c.request(status)
 }
 
 // settleHead counts a long-lived request when its head goes out: it may live
 // for hours, and a judge of revisions cannot wait for its end.
 func (x *Exchange) settleHead() {
 	if !x.settled && x.status != 0 {
-		x.settle(x.metered(), x.status, time.Since(x.began))
+		m := x.metered()
+		x.settle(m, x.countsIn(m), x.status, false)
 	}
 }
 
 // judge charges the revision with a failed first attempt, once per request.
 func (x *Exchange) judge(m *meter) {
-	if !x.judged {
-		x.judged = true
-		m.failed.Add(1)
+	if x.judged {
+		return
+	}
+	x.judged = true
+	m.failed.Add(1)
+	c := x.countsIn(m)
+	if x.cell != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+	}
+	x.decide(m, c, true)
+}
+
+// decide counts the request for the judge of revisions, once as a request and once as a failure: whatever comes first of
+// its end, the failure of its first attempt and its hanging. Called with the lock of c held while the request is
+// in its list.
+func (x *Exchange) decide(m *meter, c *cell, failed bool) {
+	if m.assigned == forPreview {
+		return
+	}
+	if failed && !x.charged {
+		x.charged = true
+		c.faults.Add(1)
+		if x.client != "" {
+			c.knownFaults.Add(1)
+		}
+		if m.clients.charge(x) {
+			c.charged.Add(1)
+		}
+	}
+	if !x.decided {
+		x.decided = true
+		if x.client != "" {
+			c.known.Add(1)
+		}
+		c.decided.Add(1)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestApplyOrder(t *testing.T) {
@@ -142,6 +143,7 @@ func TestTablesThatContradictThemselves(t *testing.T) {
 		{"a star may only stand first", edit(func(r *Route) { r.Hosts = []string{"a.*.org"} })},
 		{"does not begin with a slash", edit(func(r *Route) { r.Path = "api" })},
 		{"may not be negative", edit(func(r *Route) { r.Full = -1 })},
+		{"hang -1s may not be negative", edit(func(r *Route) { r.Hang = -time.Second })},
 		{"balance \"best\"", edit(func(r *Route) { r.Balance = "best" })},
 		{"affinity by \"mood\"", edit(func(r *Route) { r.Affinity.By = "mood" })},
 		{"needs the header's name", edit(func(r *Route) { r.Affinity.By = ByHeader })},

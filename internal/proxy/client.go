@@ -36,7 +36,8 @@ func (c Client) State(ctx context.Context) (State, error) {
 	return c.state(ctx, http.MethodGet, "/state", nil)
 }
 
-// Watch yields the state at once, after every change and at least every 250 ms.
+// Watch yields the state at once, after every change and at least every 250 ms,
+// or 100 ms while a canary is open.
 // It ends with an error when the proxy goes away or ctx is done.
 func (c Client) Watch(ctx context.Context) iter.Seq2[State, error] {
 	return func(yield func(State, error) bool) {

@@ -17,8 +17,10 @@ const (
 	maxTable = 64 << 20 // bytes
 	// watchQuiet is how long after a state the next one may follow, so that a
 	// hundred changes at once are one message; watchBeat is when it must.
+	// A judge looks as often as it is told.
 	watchQuiet = 20 * time.Millisecond
 	watchBeat  = 250 * time.Millisecond
+	judgeBeat  = 100 * time.Millisecond // while a canary is open
 	// stopTimeout is what POST /stop waits for requests if it is not told.
 	stopTimeout = 30 * time.Second
 )
@@ -92,13 +94,22 @@ func (c *Control) getWatch(w http.ResponseWriter, req *http.Request) {
 	out, lines := http.NewResponseController(w), json.NewEncoder(w)
 	for {
 		changed := c.router.Changed()
+		next := time.Now().Add(c.router.beat())
 		if lines.Encode(c.router.State()) != nil || out.Flush() != nil {
 			return
 		}
-		if !pause(req.Context(), watchQuiet, nil) || !pause(req.Context(), watchBeat-watchQuiet, changed) {
+		if !pause(req.Context(), watchQuiet, nil) || !pause(req.Context(), time.Until(next), changed) {
 			return
 		}
 	}
+}
+
+// beat is how often a watch is told the state at least.
+func (r *Router) beat() time.Duration {
+	if r.routing.Load().judged {
+		return judgeBeat
+	}
+	return watchBeat
 }
 
 // pause waits for d or until wake closes; it tells whether ctx is still alive.

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,7 +49,7 @@ func TestControlTable(t *testing.T) {
 	want := Table{Version: 7, Routes: []Route{{
 		Service: "chat", Version: 3, Hosts: []string{"a.org"}, Path: "/x", Stable: "r1", Canary: "r2",
 		Groups:       []Group{{Revision: "r1", Share: 9000}, {Revision: "r2", Share: 1000, Match: []Match{{Header: "X", Value: "1"}, {Cookie: "c"}}}},
-		Proportional: true, Full: 5, MaxOverload: 2, Hold: true, HoldTimeout: time.Second, DrainTimeout: time.Minute,
+		Proportional: true, Full: 5, MaxOverload: 2, Hold: true, HoldTimeout: time.Second, DrainTimeout: time.Minute, Hang: time.Hour,
 		Affinity: Affinity{By: ByHeader, Header: "X-User", Sticky: true}, Rollout: "1", Retries: Retries{Attempts: 1, Budget: 0.1},
 		Limits: Limits{Body: 1, ResponseTimeout: time.Second}, Balance: "random",
 		Preview: &Preview{Revision: "r2", Hosts: []string{"g.org"}, Listen: true},
@@ -86,6 +88,10 @@ func TestControlState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got.Time.Before(want.Time) || got.Time.After(time.Now()) {
+		t.Errorf("a snapshot of %v", got.Time)
+	}
+	got.Time = want.Time
 	if d := cmp.Diff(want, got, cmp.AllowUnexported(Histogram{})); d != "" {
 		t.Errorf("the state changed on its way:\n%s", d)
 	}
@@ -119,6 +125,39 @@ func TestControlWatch(t *testing.T) {
 		if err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// A judge looks as often as it is told.
+func TestWatchIsQuickerWhileACanaryIsOpen(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		route Route
+		beat  time.Duration
+	}{{"rest", chat(), 250 * time.Millisecond}, {"canary", canary(500), 100 * time.Millisecond}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := New(Options{})
+				apply(t, r, 1, c.route)
+				ctx, cancel := context.WithTimeout(t.Context(), 2050*time.Millisecond)
+				defer cancel()
+				began, out := time.Now(), httptest.NewRecorder()
+				NewControl(r, nil).getWatch(out, httptest.NewRequestWithContext(ctx, "GET", "/watch", nil))
+				n := 0
+				for lines := json.NewDecoder(out.Body); lines.More(); n++ {
+					var st State
+					if err := lines.Decode(&st); err != nil {
+						t.Fatal(err)
+					}
+					if at := st.Time.Sub(began); at != time.Duration(n)*c.beat {
+						t.Errorf("state %d after %v", n, at)
+					}
+				}
+				if want := 1 + int(2*time.Second/c.beat); n != want {
+					t.Errorf("%d states, want %d", n, want)
+				}
+			})
+		})
 	}
 }
 

@@ -9,16 +9,15 @@ import (
 
 // Exchange is one user request on its way: it chooses and claims backends, says
 // whether a failed attempt may be repeated, and counts the outcome. It belongs
-// to the goroutine of its request; only Done may be called by another.
+// to the goroutine of its request; others may call Done, ClientsTurn and
+// InstancesTurn only.
 type Exchange struct {
 	r       *Router
 	svc     *service
 	route   *route // of the newest table that this exchange has looked at
 	visitor Visitor
-	preview bool
 
 	user  string // user id, empty when the route knows none
-	fresh bool   // user was made here and must be set as a cookie
 	point int    // in [0, fullShare): where this request falls among the shares
 
 	began     time.Time
@@ -28,12 +27,30 @@ type Exchange struct {
 	tried   []*Backend // failed attempts, in order
 	dials   int        // how many of them never got a connection
 
-	meter   *meter // of the first attempt; nil: none yet
-	judged  bool   // the first attempt has failed already
+	meter  *meter // of the first attempt; nil: none yet
+	client string // user id, if one was known before the first attempt
+	status int
+	stream *stream
+
+	// turn is 1 + the age, in nanoseconds, since which the instance has had all
+	// that there was of the request; see also notItsTurn and answered.
+	turn    atomic.Int64
+	claimed time.Duration // the age at the first claim
+
+	// While the request is in flight and a canary open it is in the list of a
+	// cell. What is marked with a star is then guarded by the lock of the cell.
+	cell         *cell     // the request's own, but who goes by the list need not read it
+	older, newer *Exchange // *
+
+	// Together, for their size.
+	preview bool
+	fresh   bool // user was made here and must be set as a cookie
+	judged  bool // the first attempt has failed already
 	retried bool
+	spent   bool // there will be no further attempt
 	settled bool // request and latency are counted
-	status  int
-	stream  *stream
+	decided bool // * counted for the judge of revisions,
+	charged bool // * and as a failure, or found to be one too many
 	done    atomic.Bool
 }
 
@@ -111,7 +128,9 @@ func (x *Exchange) claim() *Backend {
 		if b.acquire() {
 			x.backend = b
 			if x.meter == nil {
-				x.meter = g.meters[assigned]
+				x.track(g.meters[assigned])
+			} else {
+				x.InstancesTurn()
 			}
 			return b
 		}
@@ -137,7 +156,7 @@ func (x *Exchange) choose() (*share, assignment) {
 		return g, byMatch
 	}
 	if g := x.lasting(s); g != nil {
-		return g, atRandom
+		return g, byMatch // not drawn: what lasts is not like the other requests
 	}
 	return s.at(x.point), atRandom
 }
@@ -184,6 +203,9 @@ func (x *Exchange) Service() string { return x.svc.name }
 // latency of a long-lived exchange ends here.
 func (x *Exchange) Head(status int) {
 	x.status = status
+	if x.cell != nil {
+		x.turn.Store(answered)
+	}
 	if x.stream != nil {
 		x.settleHead()
 	}

@@ -58,12 +58,24 @@ func TestAccounts(t *testing.T) {
 			if !c.give {
 				acquire(t, x)
 			}
+			if in := inFlight(t, r); in != 1 {
+				t.Errorf("%d in flight before the end is counted", in)
+			}
 			for range 3 { // only the first counts
 				x.Done(c.end)
 			}
 			checkMeter(t, r, c.want)
 		})
 	}
+}
+
+// inFlight is the number of claims on all backends.
+func inFlight(t *testing.T, r *Router) (n int) {
+	t.Helper()
+	for _, b := range onlyService(t, r).Backends {
+		n += b.InFlight
+	}
+	return n
 }
 
 func checkMeter(t *testing.T, r *Router, want Meter) {
@@ -73,8 +85,12 @@ func checkMeter(t *testing.T, r *Router, want Meter) {
 	if wantLatencies := 1 - got.Aborted; latencies != wantLatencies {
 		t.Errorf("%d latencies, want %d", latencies, wantLatencies)
 	}
+	if got.GivenUp.Count() != got.Aborted || got.Ages.Count() != 0 {
+		t.Errorf("%d given up, %d in flight", got.GivenUp.Count(), got.Ages.Count())
+	}
 	want.Revision, want.Assignment, want.Requests = "r1", "random", 1
-	got.Latency = Histogram{}
+	want.Decided, want.Charged, want.Faults = 1-want.Aborted, want.Failed, want.Failed
+	got.Latency, got.GivenUp = Histogram{}, Histogram{}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
 	}
@@ -97,7 +113,9 @@ func TestRetryPrefersAnother(t *testing.T) {
 				t.Fatalf("%s a second time, although others were left", b.ID())
 			}
 			seen[b.ID()] = true
-			x.Retry(Failure{Kind: Reset, Reused: true})
+			if !x.Retry(Failure{Kind: Reset, Reused: true}) {
+				break
+			}
 		}
 		x.Done(Outcome{Status: 502, Answered: ByNaru})
 		for range retryWindow { // a new budget

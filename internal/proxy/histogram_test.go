@@ -27,11 +27,22 @@ func TestBucketsCoverTheirRange(t *testing.T) {
 		t.Errorf("an hour is in bucket %d", bucketOf(time.Hour))
 	}
 	for i := 1; i < buckets; i++ {
-		inside := time.Duration(edge(i) * math.Sqrt(gamma))
-		if bucketOf(inside) != i {
-			t.Errorf("%v is in bucket %d, want %d", inside, bucketOf(inside), i)
+		for _, inside := range []time.Duration{time.Duration(edge(i)) + 1, time.Duration(edge(i) * math.Sqrt(gamma)), time.Duration(edge(i + 1))} {
+			if bucketOf(inside) != i {
+				t.Errorf("%v is in bucket %d, want %d", inside, bucketOf(inside), i)
+			}
 		}
 	}
+}
+
+func TestBucketOfFollowsItsFormula(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := time.Duration(rapid.Int64Min(1).Draw(t, "d") >> rapid.IntRange(0, 62).Draw(t, "shift"))
+		i := bucketOf(d)
+		if i > 0 && float64(d) <= edge(i) || i < buckets-1 && float64(d) > edge(i+1) {
+			t.Fatalf("%d ns is in bucket %d, from %f to %f", d, i, edge(i), edge(i+1))
+		}
+	})
 }
 
 func TestQuantileError(t *testing.T) {

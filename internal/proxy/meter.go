@@ -39,6 +39,38 @@ type Meter struct {
 	// Latency is to the last byte, for long-lived exchanges to the response
 	// head, waiting included. Aborted requests are left out.
 	Latency Histogram `json:"latency"`
+
+	// What follows is for a judge of revisions, who cannot wait for the end of
+	// a request that hangs. Previews have none of it.
+
+	// Decided counts requests whose fate is known, once each: they have ended
+	// and the client did not give them up, or their first attempt has failed,
+	// or they have been in flight for longer than [Route.Hang].
+	Decided uint64 `json:"decided,omitempty"`
+	// Charged counts those of Decided that are held against the revision: the
+	// first attempt failed, or hangs. Of one client's failures, whichever
+	// revision made them, only the first in 10 s is charged: a client is a user
+	// where one is known, else an address and path. A request that hangs and
+	// ends well after all stays charged, and is not Failed.
+	Charged uint64 `json:"charged,omitempty"`
+	// Faults counts them all, whoever made the requests.
+	Faults uint64 `json:"faults,omitempty"`
+	// Known and KnownFaults count those of Decided and Faults whose user was
+	// recognised: all requests of such a user go to one revision. The others
+	// were drawn, each for itself.
+	Known       uint64 `json:"known,omitempty"`
+	KnownFaults uint64 `json:"known_faults,omitempty"`
+	// GivenUp is the age that requests had when their client went away, as far
+	// as Latency has not counted them.
+	GivenUp Histogram `json:"given_up,omitzero"`
+	// Ages is the age, at State.Time, of the requests in flight that Latency or
+	// GivenUp is still to count, as far as they began while a canary was open.
+	// It alone may shrink. But no request moves from a bucket of Ages to a lower
+	// one of Latency or GivenUp, is in none of the three on its way, or in two of
+	// them. So the number of requests beyond a latency, in the three together,
+	// never falls from one snapshot to the next; nor does that number with the
+	// requests of Latency below it.
+	Ages Histogram `json:"ages,omitzero"`
 }
 
 // assignment is how a request came to its revision.
@@ -60,52 +92,26 @@ type meter struct {
 
 	failed, byNaru, byApp, retried, held, aborted, upgraded, wsClosed atomic.Uint64
 
+	clients *clients    // of the service
+	touched atomic.Bool // a request was in flight, so that a revision that only hangs is seen
+
 	// What every request counts is spread over cells, so that cores do not
 	// fight for one cache line. Their number is a power of two.
 	cells []cell
 }
 
-type cell struct {
-	classes [6]atomic.Uint64
-	in, out atomic.Uint64
-	latencies
-}
-
-func newMeter(revision string, a assignment) *meter {
+func newMeter(revision string, a assignment, c *clients) *meter {
 	// Cells are chosen at random, so there must be several times as many as
 	// cores: as many as cores was measured to be no better than one.
 	n := 1
 	for n < min(4*runtime.GOMAXPROCS(0), 16) {
 		n *= 2
 	}
-	return &meter{revision: revision, assigned: a, cells: make([]cell, n)}
+	return &meter{revision: revision, assigned: a, clients: c, cells: make([]cell, n)}
 }
 
 // cell is one of the cells.
 func (m *meter) cell() *cell { return &m.cells[rand.Uint32()&uint32(len(m.cells)-1)] }
-
-// request counts one request; latency < 0 is not counted.
-func (m *meter) request(status int, latency time.Duration) {
-	class := status / 100
-	if class < 1 || class > 5 {
-		class = 0
-	}
-	c := m.cell()
-	c.classes[class].Add(1)
-	if latency >= 0 {
-		c.add(latency)
-	}
-}
-
-func (m *meter) bytes(in, out int64) {
-	c := m.cell()
-	if in > 0 {
-		c.in.Add(uint64(in))
-	}
-	if out > 0 {
-		c.out.Add(uint64(out))
-	}
-}
 
 // requests is the number of requests counted.
 func (m *meter) requests() uint64 {
@@ -119,18 +125,13 @@ func (m *meter) requests() uint64 {
 }
 
 // used tells whether anything was counted; most combinations never occur.
-func (m *meter) used() bool { return m.failed.Load() > 0 || m.requests() > 0 }
+func (m *meter) used() bool { return m.touched.Load() || m.failed.Load() > 0 || m.requests() > 0 }
 
-func (m *meter) snapshot() Meter {
+// snapshot is what was counted at the moment now, which must be over.
+func (m *meter) snapshot(now time.Time) Meter {
 	s := Meter{Revision: m.revision, Assignment: m.assigned.String()}
 	for i := range m.cells { // the requests first: how they ended was counted before them
-		c := &m.cells[i]
-		for k := range c.classes {
-			s.Classes[k] += c.classes[k].Load()
-		}
-		s.In += c.in.Load()
-		s.Out += c.out.Load()
-		c.mergeInto(&s.Latency)
+		m.cells[i].addTo(&s, now)
 	}
 	s.Failed, s.ByNaru, s.ByApp = m.failed.Load(), m.byNaru.Load(), m.byApp.Load()
 	s.Retried, s.Held, s.Aborted = m.retried.Load(), m.held.Load(), m.aborted.Load()

@@ -12,7 +12,7 @@ const (
 	defaultTimeout  = time.Second
 )
 
-// Run probes the backends of every table until ctx is done. It returns nil, and
+// Run probes the backends of every table, and finds the requests that hang, until ctx is done. It returns nil, and
 // only when every goroutine it started has ended. It must not run twice at the
 // same time.
 func (r *Router) Run(ctx context.Context) error {
@@ -31,12 +31,16 @@ func (r *Router) Run(ctx context.Context) error {
 	defer r.stopProbes()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
+	beat := time.NewTicker(hangBeat)
+	defer beat.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-second.C:
 			r.tickBudgets()
+		case <-beat.C:
+			r.findHung()
 		}
 	}
 }

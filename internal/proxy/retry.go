@@ -11,15 +11,16 @@ const (
 	retryWindow = 10 // seconds
 )
 
-// Retry says that the attempt failed before any byte was answered: it releases
-// the backend and counts the failure. When it returns true the engine calls
-// Acquire again; when false it answers the user and calls Done.
+// Retry says that the attempt failed before any byte was answered, and counts
+// the failure. When it returns true the backend is released and the engine calls
+// Acquire again; when false it answers the user and calls Done, which releases
+// the backend: it may not seem idle while the answer is not counted.
 func (x *Exchange) Retry(f Failure) bool {
 	b := x.backend
-	if b == nil {
+	if b == nil || x.spent {
 		return false
 	}
-	x.backend = nil
+	x.turn.Store(notItsTurn)
 	x.endStream()
 	x.tried = append(x.tried, b)
 	if f.Kind == Dial && !f.ours() {
@@ -34,14 +35,19 @@ func (x *Exchange) Retry(f Failure) bool {
 	if !idled && !f.ours() {
 		x.judge(m)
 	}
-	if again && !x.retried {
+	if !again {
+		x.spent = true
+		return false
+	}
+	if !x.retried {
 		x.retried = true
 		m.retried.Add(1)
 	}
+	x.backend = nil
 	b.release()
 	// Only the newest table knows which backends were found dead meanwhile.
 	x.refresh()
-	return again
+	return true
 }
 
 // mayRetry decides. A dial that was refused sent nothing, so any method may go

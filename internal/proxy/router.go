@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Options are what a [Router] is made of.
@@ -19,6 +20,7 @@ type Options struct {
 // meters, held requests. Its methods may be called from any goroutine.
 type Router struct {
 	id, epoch string
+	began     time.Time
 	log       *slog.Logger
 	prober    *prober
 
@@ -40,7 +42,7 @@ func New(o Options) *Router {
 	var epoch [8]byte
 	rand.Read(epoch[:]) // never fails, see crypto/rand
 	r := &Router{
-		id: o.ID, epoch: hex.EncodeToString(epoch[:]), log: o.Log,
+		id: o.ID, epoch: hex.EncodeToString(epoch[:]), began: time.Now(), log: o.Log,
 		prober: newProber(), services: map[string]*service{},
 	}
 	r.routing.Store(newRouting(Table{}))

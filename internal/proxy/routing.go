@@ -15,6 +15,7 @@ type routing struct {
 	exact    map[string][]entry // by host
 	wild     map[string][]entry // by suffix: ".example.com"
 	every    []entry            // routes without hosts
+	judged   bool               // a canary is open
 }
 
 // entry is one host and path of a route. Entries of one host are sorted: the
@@ -49,6 +50,7 @@ func newRouting(t Table) *routing {
 // add makes the route known under its own hosts and those of its preview.
 func (t *routing) add(rt *route) {
 	t.services[rt.spec.Service] = rt
+	t.judged = t.judged || rt.spec.Canary != ""
 	path := cleanPrefix(rt.spec.Path)
 	if len(rt.spec.Hosts) == 0 {
 		t.every = append(t.every, entry{path, rt, false})

@@ -11,6 +11,7 @@ type service struct {
 	changes broadcast    // a table or the health of a backend: held requests try again
 	held    atomic.Int64 // requests waiting now
 	budget  budget
+	clients clients
 
 	unassigned [assignments]*meter // of requests that never reached a revision
 	counted    atomic.Pointer[[]*meter]
@@ -39,7 +40,7 @@ const keptRevisions = 10
 func newService(name string) *service {
 	s := &service{name: name, backends: map[identity]*Backend{}}
 	for a := range s.unassigned {
-		s.unassigned[a] = newMeter("", assignment(a))
+		s.unassigned[a] = newMeter("", assignment(a), &s.clients)
 	}
 	s.publishMeters()
 	return s
@@ -52,7 +53,7 @@ func (s *service) metersOf(revision string) [assignments]*meter {
 	if i < 0 {
 		a := &armMeters{revision: revision}
 		for k := range a.meters {
-			a.meters[k] = newMeter(revision, assignment(k))
+			a.meters[k] = newMeter(revision, assignment(k), &s.clients)
 		}
 		s.arms = append(s.arms, a)
 		i = len(s.arms) - 1

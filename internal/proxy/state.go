@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 )
 
 // State is a snapshot of the router, taken under one lock: every backend stands
@@ -13,8 +14,11 @@ type State struct {
 	ID string `json:"id"`
 	// Epoch is random and made when the router starts. Counters of different
 	// epochs have nothing to do with each other.
-	Epoch    string         `json:"epoch"`
-	PID      int            `json:"pid"`
+	Epoch string `json:"epoch"`
+	PID   int    `json:"pid"`
+	// Time is when the snapshot was begun, by a clock that starts with the epoch
+	// and is never set: of two states of one epoch the later has the later Time.
+	Time     time.Time      `json:"time"`
 	Version  uint64         `json:"version"` // of the table applied last; 0: none yet
 	Services []ServiceState `json:"services"`
 }
@@ -57,17 +61,17 @@ type BackendState struct {
 func (r *Router) State() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := r.routing.Load()
-	st := State{ID: r.id, Epoch: r.epoch, PID: os.Getpid(), Version: t.table.Version, Services: []ServiceState{}}
+	t, now := r.routing.Load(), r.began.Add(time.Since(r.began))
+	st := State{ID: r.id, Epoch: r.epoch, PID: os.Getpid(), Time: now.UTC(), Version: t.table.Version, Services: []ServiceState{}}
 	for _, name := range slices.Sorted(maps.Keys(r.services)) {
-		st.Services = append(st.Services, r.services[name].state(t.services[name]))
+		st.Services = append(st.Services, r.services[name].state(now, t.services[name]))
 	}
 	return st
 }
 
 // state is called with Router.mu held. rt is nil for a service that no longer
 // stands in the table, but has requests in flight.
-func (s *service) state(rt *route) ServiceState {
+func (s *service) state(now time.Time, rt *route) ServiceState {
 	st := ServiceState{Service: s.name, Held: int(s.held.Load()), Backends: []BackendState{}, Meters: []Meter{}}
 	if rt != nil {
 		st.Version = rt.spec.Version
@@ -83,7 +87,7 @@ func (s *service) state(rt *route) ServiceState {
 	})
 	for _, m := range *s.counted.Load() {
 		if m.used() {
-			st.Meters = append(st.Meters, m.snapshot())
+			st.Meters = append(st.Meters, m.snapshot(now))
 		}
 	}
 	return st

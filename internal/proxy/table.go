@@ -51,7 +51,11 @@ type Route struct {
 	// DrainTimeout bounds long-lived connections to a backend that was closed
 	// without a DrainBy.
 	DrainTimeout time.Duration `json:"drain_timeout,omitempty"`
-	Affinity     Affinity      `json:"affinity,omitzero"`
+	// Hang is how long an instance may keep a request without a response head
+	// before [Meter] decides it as failed, while Canary is open. The request
+	// itself goes on. 0: for ever.
+	Hang     time.Duration `json:"hang,omitempty"`
+	Affinity Affinity      `json:"affinity,omitzero"`
 	// Rollout salts the user hash, so that other users go first in the next
 	// rollout. Empty at rest.
 	Rollout string  `json:"rollout,omitempty"`

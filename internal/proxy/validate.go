@@ -75,6 +75,9 @@ func (r *Route) contradictions() (errs []error) {
 	if r.Full < 0 || r.MaxOverload < 0 {
 		add("full %d and max_overload %g may not be negative", r.Full, r.MaxOverload)
 	}
+	if r.Hang < 0 {
+		add("hang %s may not be negative", r.Hang)
+	}
 	if _, err := newBalancer(r.Balance); err != nil {
 		errs = append(errs, err)
 	}

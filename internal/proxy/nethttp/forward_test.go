@@ -3,6 +3,7 @@ package nethttp
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"net/netip"
 	"net/textproto"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -457,6 +459,46 @@ func TestResponseTimeoutStartsAfterTheUpload(t *testing.T) {
 	if resp, _, err := s.do(request(t, "POST", s.url("/"), body)); err != nil || resp.StatusCode != 200 {
 		t.Fatalf("%v %v", resp, err)
 	}
+}
+
+// Of two requests that get no head for longer than Hang, one waits for its client.
+func TestSlowUploadIsNoHang(t *testing.T) {
+	arrived := make(chan struct{}, 2)
+	s := newSite(t, serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	s.route.Canary, s.route.Hang = "r2", 200*time.Millisecond
+	s.apply()
+	decided := func(n uint64) {
+		t.Helper()
+		eventually(t, "requests to be decided", func() bool {
+			ms := s.router.State().Services[0].Meters
+			return len(ms) == 1 && ms[0].Decided >= n
+		})
+		if m := s.router.State().Services[0].Meters[0]; m.Decided != n || m.Ages.Count() != 2 || m.Requests != 0 {
+			t.Errorf("want %d decided and 2 in flight: %+v", n, m)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	send := func(method string, body io.Reader) {
+		r := request(t, method, s.url("/"), body).WithContext(ctx)
+		clients.Go(func() { s.do(r) }) // ends with the test
+		<-arrived
+	}
+	body, feed := io.Pipe()
+	defer feed.Close()
+	send("POST", body)
+	send("GET", nil)
+	decided(1) // the younger
+	feed.Close()
+	decided(2)
+	cancel()
+	clients.Wait()
 }
 
 func TestUserCookie(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/naru-deploy/naru/internal/proxy"
 )
 
 var (
@@ -18,6 +20,7 @@ var (
 // long as nothing was read of it, the next attempt can have it whole.
 type upload struct {
 	request  *http.Request
+	exchange *proxy.Exchange
 	limit    int64 // 0: none
 	read     atomic.Int64
 	deadline func(time.Time) error // for the next bytes of the connection; the zero time is none
@@ -47,7 +50,9 @@ func (u *upload) next(p []byte) (int, error) {
 	if u.stall > 0 {
 		u.deadline(time.Now().Add(u.stall))
 	}
+	u.exchange.ClientsTurn() // an upload that comes slowly is no instance that hangs
 	n, err := u.request.Body.Read(p)
+	u.exchange.InstancesTurn()
 	if u.stall > 0 && errors.Is(err, io.EOF) {
 		u.deadline(time.Time{}) // net/http goes on reading, to see whether the client goes away
 	}

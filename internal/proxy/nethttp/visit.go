@@ -41,7 +41,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		v.refuse(http.StatusNotFound, err.Error())
 		return
 	}
-	v.exchange = x
+	v.exchange, v.upload.exchange = x, x
 	v.upload.limit = x.Limits().Body
 	if r.ProtoMajor == 1 { // deadlines of HTTP/2 streams do not wait for a read or write, they strike
 		v.stall, v.upload.stall, v.upload.deadline = s.stall, s.stall, v.control.SetReadDeadline

@@ -144,9 +144,9 @@ func (s *Supervisor) tell(ctx context.Context) {
 // hear takes over what the proxy says, and tells it the table when it lacks it.
 func (s *Supervisor) hear(state proxy.State) {
 	s.mu.Lock()
-	if state.Epoch == s.state.Epoch && state.Version < s.state.Version {
+	if state.Epoch == s.state.Epoch && (state.Version < s.state.Version || state.Time.Before(s.state.Time)) {
 		s.mu.Unlock()
-		return // an older word, overtaken
+		return // an older word, overtaken: what is counted would seem to fall
 	}
 	adopted := s.state.Epoch == "" || state.Epoch != s.state.Epoch
 	if adopted && state.Version >= s.version {

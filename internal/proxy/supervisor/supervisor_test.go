@@ -170,3 +170,25 @@ func TestNobodyWaitsForAServiceWithoutRoute(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The answer to a table and the watch come by two connections, and the older may be heard last.
+func TestAnOlderWordIsNotHeard(t *testing.T) {
+	now := time.Now()
+	s := New(Options{})
+	for i, c := range []struct {
+		state proxy.State
+		heard bool
+	}{
+		{proxy.State{Epoch: "a", Version: 2, Time: now}, true},
+		{proxy.State{Epoch: "a", Version: 2, Time: now.Add(-time.Millisecond)}, false},
+		{proxy.State{Epoch: "a", Version: 1, Time: now.Add(time.Millisecond)}, false},
+		{proxy.State{Epoch: "a", Version: 2, Time: now.Add(time.Second)}, true},
+		{proxy.State{Epoch: "b", Version: 1, Time: now}, true},
+	} {
+		c.state.PID = i + 1
+		s.hear(c.state)
+		if got, _ := s.State(); (got.PID == i+1) != c.heard {
+			t.Errorf("state %d heard: %v", i, !c.heard)
+		}
+	}
+}
