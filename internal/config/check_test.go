@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/naru-deploy/naru/internal/config"
+	"github.com/naru-deploy/naru/internal/deploy"
 )
 
 // a is a service without fault, to put things beside.
@@ -81,6 +82,46 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", w, c.want)
 			}
 		})
+	}
+}
+
+// TestPlace: a problem that the server has found is shown where the file says it.
+func TestPlace(t *testing.T) {
+	const src = `services:
+  chat: {process: {command: [./chat, "${VERSION}"]}}
+  shop:
+    hosts: [shop.test]
+    process: {command: [./shop, "${VERSION}"]}
+    analysis:
+      sources:
+        - {name: orders, command: [./orders.sh], max: 1}
+        - name: queue
+          prometheus:
+            url: http://me:s3cret@127.0.0.1:9090
+            query: up
+          max: 3
+`
+	f, err := config.Parse("n.yaml", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct{ service, path, want string }{
+		{"shop", "analysis.sources[1].prometheus.url", "n.yaml:11:18: services.shop.analysis.sources[1].prometheus.url: broken"},
+		{"shop", "analysis.sources[0].command", "n.yaml:8:26: services.shop.analysis.sources[0].command: broken"},
+		{"shop", "analysis.sources[1].timeout", "n.yaml:9:11: services.shop.analysis.sources[1].timeout: broken"}, // left out
+		{"shop", "analysis.sources[2]", "n.yaml:7:7: services.shop.analysis.sources[2]: broken"},
+		{"shop", "", "n.yaml:3:3: services.shop: broken"},
+		{"chat", "analysis.alpha", "n.yaml:2:3: services.chat.analysis.alpha: broken"},
+		{"mail", "analysis.alpha", "n.yaml:1:1: services.mail.analysis.alpha: broken"},
+	}
+	for _, c := range cases {
+		got := f.Place(c.service, deploy.Problem{Path: c.path, Message: "broken"})
+		if first, _, _ := strings.Cut(got.Error(), "\n"); first != c.want {
+			t.Errorf("got  %s\nwant %s", first, c.want)
+		}
+		if strings.Contains(got.Error(), "s3cret") {
+			t.Errorf("the password is shown: %v", got)
+		}
 	}
 }
 

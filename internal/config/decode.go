@@ -240,11 +240,23 @@ func fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
+// preset takes the default out of a tag; the parts of a list are joined by commas. "all of them" is everything that
+// the tag's enum allows.
 func preset(tag string) string {
-	for _, part := range strings.Split(tag, ",") {
+	var presets, allowed []string
+	for part := range strings.SplitSeq(tag, ",") {
 		if value, ok := strings.CutPrefix(part, "default="); ok {
-			return value
+			presets = append(presets, value)
+		}
+		if value, ok := strings.CutPrefix(part, "enum="); ok {
+			allowed = append(allowed, value)
 		}
 	}
-	return ""
+	if len(presets) == 1 && presets[0] == everything {
+		presets = allowed
+	}
+	return strings.Join(presets, ", ")
 }
+
+// everything is the default of a list that holds whatever its values may be.
+const everything = "all of them"

@@ -3,9 +3,13 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"github.com/naru-deploy/naru/internal/deploy"
 )
 
 // Error is one thing wrong in a file.
@@ -49,11 +53,22 @@ func excerpt(source string, column int) (string, int) {
 			line[i] = '?'
 		}
 	}
+	line = hidden(line)
 	column = min(max(column, 1), len(line)+1)
 	if from := column - width/2; from > 0 && len(line) > width {
 		line, column = line[from:], column-from
 	}
 	return string(line[:min(width, len(line))]), column
+}
+
+// credentials are user and password of a URL.
+var credentials = regexp.MustCompile(`://[^/?#\s"']*@`)
+
+// hidden puts stars over them: what is wrong with a file ends up in logs that more people read than the file.
+func hidden(line []rune) []rune {
+	return []rune(credentials.ReplaceAllStringFunc(string(line), func(match string) string {
+		return "://" + strings.Repeat("*", utf8.RuneCountInString(match)-len("://@")) + "@"
+	}))
 }
 
 // Errors is everything that is wrong in a file, in the order of the file. It is never empty.
@@ -66,6 +81,14 @@ func (e Errors) Error() string {
 		texts[i] = e[i].Error()
 	}
 	return strings.Join(texts, "\n")
+}
+
+// Place says where in the file a problem of a service's settings stands that only the server could find, such as a source
+// that does not answer: p.Path begins at the service, as in analysis.sources[0].prometheus.url. A place that the file does
+// not have, because it was left to its default, is that of the nearest part around it.
+func (f *File) Place(service string, p deploy.Problem) Error {
+	path := strings.TrimSuffix(join("services", service)+"."+p.Path, ".")
+	return f.source.locate(fault{f.source.root.find(path), path, p.Message})
 }
 
 // sorted puts errors in the order of the file.

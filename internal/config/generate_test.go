@@ -40,8 +40,7 @@ func validService(t *rapid.T) deploy.Service {
 	s.Health = rapid.SampledFrom([]deploy.Health{{}, {TCP: true}, {HTTP: "/h?x=é"[:5]}, {GRPC: new("")}, {GRPC: new("shop")}, {Command: []string{"./ok"}}}).Draw(t, "health")
 	s.Affinity = rapid.SampledFrom([]deploy.Affinity{{}, {By: "cookie"}, {By: "client_ip", Sticky: true}, {By: "header X-User"}}).Draw(t, "affinity")
 	s.Strategy = strategy(t)
-	s.Analysis = deploy.Analysis{Enabled: rapid.Ptr(rapid.Bool(), true).Draw(t, "enabled"), MinRequests: rapid.IntRange(0, 99).Draw(t, "min"),
-		Objectives: deploy.Objectives{Errors: rapid.Ptr(shares, true).Draw(t, "errors"), P99: bakes.Draw(t, "p99")}}
+	s.Analysis = analysis(t)
 	return s
 }
 
@@ -57,6 +56,46 @@ func noNUL(s string) bool {
 var rolling = rapid.Custom(func(t *rapid.T) deploy.RollingOptions {
 	return deploy.RollingOptions{MaxSurge: rapid.Ptr(rapid.IntRange(1, 9), true).Draw(t, "surge"), Bake: rapid.Ptr(bakes, true).Draw(t, "bake")}
 })
+
+func analysis(t *rapid.T) deploy.Analysis {
+	part := func(least, most int) *rapid.Generator[*deploy.Share] {
+		return rapid.Ptr(rapid.Map(rapid.IntRange(least, most), func(n int) deploy.Share { return deploy.Share(n) }), true)
+	}
+	a := deploy.Analysis{
+		Enabled:      rapid.Ptr(rapid.Bool(), true).Draw(t, "enabled"),
+		Alpha:        part(1, 5000).Draw(t, "alpha"),
+		Margins:      deploy.Margins{Errors: part(1, 10000).Draw(t, "margin"), Latency: part(0, 10000).Draw(t, "slower")},
+		Objectives:   deploy.Objectives{Errors: part(1, 9999).Draw(t, "errors"), P99: rapid.SampledFrom([]deploy.Duration{0, 100_000, 250_000_000}).Draw(t, "p99")},
+		Streams:      rapid.Permutation(deploy.Streams).Draw(t, "streams")[rapid.IntRange(0, 2).Draw(t, "off"):],
+		HangDeadline: seconds.Draw(t, "hang") / 2,
+	}
+	if rapid.Bool().Draw(t, "all streams") {
+		a.Streams = nil
+	}
+	for _, name := range rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z한]{1,4} [0-9]`), 0, 3, rapid.ID[string]).Draw(t, "sources") {
+		a.Sources = append(a.Sources, source(t, name))
+	}
+	return a
+}
+
+func source(t *rapid.T, name string) deploy.Source {
+	number := rapid.Ptr(rapid.Float64(), true)
+	s := deploy.Source{Name: name, Interval: seconds.Draw(t, "interval"), Timeout: seconds.Draw(t, "timeout"),
+		Breaches: rapid.IntRange(0, 9).Draw(t, "breaches"), Required: rapid.Ptr(rapid.Bool(), true).Draw(t, "required"),
+		Max: number.Draw(t, "max"), MaxRatio: rapid.Ptr(rapid.Float64Range(1e-9, 1e9), true).Draw(t, "max_ratio")}
+	if s.Max == nil && s.MaxRatio == nil {
+		s.Min = new(rapid.Float64().Draw(t, "min"))
+	}
+	switch rapid.SampledFrom([]string{"prometheus", "webhook", "command"}).Draw(t, "kind") {
+	case "prometheus":
+		s.Prometheus = &deploy.PrometheusQuery{URL: "https://u:p@[::1]:9090/x?y=é", Query: "up{a=\"${VERSION}\"}" + word.Draw(t, "query")}
+	case "webhook":
+		s.Webhook = &deploy.Webhook{URL: "http://a.test", Headers: rapid.MapOfN(rapid.StringMatching(`x-[a-z]{1,3}`), word, 0, 2).Draw(t, "headers")}
+	default:
+		s.Command = rapid.SliceOfN(word, 1, 3).Draw(t, "command")
+	}
+	return s
+}
 
 func strategy(t *rapid.T) deploy.Strategy {
 	switch rapid.SampledFrom([]string{"none", "rolling", "blue_green", "canary"}).Draw(t, "strategy") {

@@ -80,6 +80,12 @@ func TestEveryKey(t *testing.T) {
 			P99: deploy.Duration(250 * time.Millisecond), Errors: new(deploy.Share(10))}},
 		{"tests", b.Tests, [][]string{{"./check.sh", "--quick"}, {"./smoke.sh"}}},
 		{"analysis", shop.Analysis.On(), false},
+		{"margins", shop.Analysis.Margins, deploy.Margins{Errors: new(deploy.Share(10)), Latency: new(deploy.Share(500))}},
+		{"streams", shop.Analysis.Streams, []string{"guardrail", "errors"}},
+		{"source", shop.Analysis.Sources[0], deploy.Source{Name: "failed orders", Max: new(0.5), MaxRatio: new(1.2), Interval: seconds(15), Timeout: seconds(2), Breaches: 2, Required: new(false),
+			Prometheus: &deploy.PrometheusQuery{URL: "http://127.0.0.1:9090", Query: `sum(rate(orders_failed_total{revision="${REVISION}"}[1m]))`}}},
+		{"web hook", shop.Analysis.Sources[1].Webhook.Headers, map[string]string{"Authorization": "Bearer none"}},
+		{"source's command stays", shop.Analysis.Sources[2].Command, []string{"./queue-length.sh", "${REVISION}"}},
 		{"grpc", *f.Services["social"].Health.GRPC, ""},
 		{"short step", f.Services["social"].Strategy.Canary.Steps[0], deploy.CanaryStep{Weight: 500}},
 		{"match", f.Services["social"].Strategy.Canary.Steps[1].Match, []deploy.Match{{Header: "X-Beta", Value: "1"}, {Cookie: "beta"}}},
@@ -207,6 +213,19 @@ func TestCaretStandsUnderTheFault(t *testing.T) {
 		}
 		if len(source) > 120 {
 			t.Errorf("a line of %d characters", len(source))
+		}
+	}
+}
+
+// TestPasswordsAreNotShown: the line of a fault is printed, and with it whatever else stands on it.
+func TestPasswordsAreNotShown(t *testing.T) {
+	_, err := config.Parse("n.yaml", []byte(`services: {a: {x: "http://나:s3cret@a.test/b@c", y: "http://a.test/d@e"}}`))
+	if err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Fatalf("got %v", err)
+	}
+	for line := range strings.Lines(err.Error()) {
+		if shows := strings.Contains(line, "    1 |"); shows && !strings.Contains(line, `x: "http://********@a.test/b@c", y: "http://a.test/d@e"`) {
+			t.Errorf("more or less than the password is hidden: %s", line)
 		}
 	}
 }

@@ -29,6 +29,7 @@ func Schema() ([]byte, error) {
 	}
 	for _, d := range s.Definitions {
 		allowNumbers(d)
+		spellOut(d)
 	}
 	out, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -59,6 +60,18 @@ func allowNumbers(object *jsonschema.Schema) {
 		}
 		v.AnyOf = []*jsonschema.Schema{{Type: v.Type, Pattern: v.Pattern}, other}
 		v.Type, v.Pattern = "", ""
+	}
+}
+
+// spellOut puts the values themselves where a list has everything for its default.
+func spellOut(object *jsonschema.Schema) {
+	if object.Properties == nil {
+		return
+	}
+	for pair := object.Properties.Oldest(); pair != nil; pair = pair.Next() {
+		if v := pair.Value; v.Items != nil && reflect.DeepEqual(v.Default, []any{everything}) {
+			v.Default = v.Items.Enum
+		}
 	}
 }
 

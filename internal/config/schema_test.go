@@ -99,7 +99,7 @@ func TestSchemaHasTheDecodersKeys(t *testing.T) {
 			}
 			given := ""
 			if d, ok := property["default"]; ok {
-				given = strings.Trim(fmt.Sprint(d), "[]")
+				given = asWritten(d)
 			}
 			if given != f.preset {
 				t.Errorf("%s.%s: the schema's default is %q, the tag's %q", o.path, f.name, given, f.preset)
@@ -116,10 +116,23 @@ func TestSchemaHasTheDecodersKeys(t *testing.T) {
 	}
 }
 
+// asWritten puts a default of the schema as its tag does: the parts of a list with commas between them.
+func asWritten(preset any) string {
+	list, ok := preset.([]any)
+	if !ok {
+		return fmt.Sprint(preset)
+	}
+	var parts []string
+	for _, part := range list {
+		parts = append(parts, fmt.Sprint(part))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // TestDefaultsAreWhatNormaliseGives compares every default that schema and reference promise with what happens.
 func TestDefaultsAreWhatNormaliseGives(t *testing.T) {
 	all := deploy.Strategy{Rolling: &deploy.RollingOptions{}, BlueGreen: &deploy.BlueGreenOptions{LoadTest: &deploy.LoadTest{}}, Canary: &deploy.CanaryOptions{}}
-	s := deploy.Service{Process: &deploy.Process{}, Strategy: all}.Normalise()
+	s := deploy.Service{Process: &deploy.Process{}, Strategy: all, Analysis: deploy.Analysis{Sources: []deploy.Source{{}}}}.Normalise()
 	seen := compareDefaults(t, "service", reflect.ValueOf(s)) + compareDefaults(t, "server", reflect.ValueOf(Server{}.normalise("")))
 	promised := 0
 	for _, o := range objects("", reflect.TypeFor[layout]()) {
@@ -146,6 +159,9 @@ func compareDefaults(t *testing.T, path string, v reflect.Value) (seen int) {
 				t.Errorf("%s.%s: Normalise gives %v, the tag says %s %v", path, f.name, got, f.preset, d.faults)
 			}
 		}
+		if got.Kind() == reflect.Slice && got.Len() > 0 && got.Index(0).Kind() == reflect.Struct { // one stands for all
+			got = got.Index(0)
+		}
 		if got.Kind() == reflect.Struct && written(got.Type()) == nil {
 			seen += compareDefaults(t, path+"."+f.name, got)
 		}
@@ -161,7 +177,10 @@ func literal(s string, t reflect.Type) *node {
 	n := &node{kind: text, text: s}
 	switch {
 	case t.Kind() == reflect.Slice:
-		return &node{kind: list, items: []*node{n}}
+		n.kind = list
+		for part := range strings.SplitSeq(s, ", ") {
+			n.items = append(n.items, &node{kind: text, text: part})
+		}
 	case t.Kind() == reflect.Bool:
 		n.kind = boolean
 	case t == reflect.TypeFor[int]() || t == reflect.TypeFor[float64]():
@@ -193,6 +212,7 @@ func TestSchemaAccepts(t *testing.T) {
 		"{}",
 		"services: {a: {strategy: {canary: {steps: [{weight: 100%, bake: 0}]}}}}",
 		"services: {a: {limits: {body: 4096}, strategy: {rolling: {bake: 0}}}}",
+		"services: {a: {analysis: {streams: [latency], hang_deadline: 0, sources: [{name: a, command: [a], max: 1.5, min: -2, timeout: 1s}]}}}",
 	} {
 		if err := checkSchema(schema, []byte(src)); err != nil {
 			t.Errorf("%s: %v", src, err)
@@ -215,6 +235,12 @@ func TestSchemaRefuses(t *testing.T) {
 		"services: {a: {strategy: {canary: {steps: [101%]}}}}",
 		"services: {a: {strategy: {canary: {steps: [{instances: 1}]}}}}",
 		"services: {a: {strategy: {canary: {steps: [{weight: 5%, mirror: 5%}]}}}}",
+		"services: {a: {analysis: {streams: [error]}}}",
+		"services: {a: {analysis: {alpha: 0.01}}}",
+		"services: {a: {analysis: {sources: [{command: [a], max: 1}]}}}",
+		"services: {a: {analysis: {sources: [{name: a, prometheus: {url: x}}]}}}",
+		"services: {a: {analysis: {sources: [{name: a, webhook: {url: x, headers: {A: 1}}}]}}}",
+		"services: {a: {analysis: {sources: [{name: a, breaches: 0}]}}}",
 		"server: {tls: {cert: a}}",
 		"server: {ports: 1}",
 	} {

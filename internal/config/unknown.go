@@ -13,6 +13,9 @@ func unknownKey(t reflect.Type, key string) string {
 	if instead, planned := notYet(t, key); planned {
 		return fmt.Sprintf("%q is not supported yet by this version of naru; remove it%s", key, instead)
 	}
+	if hint := elsewhere(t, key); hint != "" {
+		return fmt.Sprintf("unknown key %q; %s", key, hint)
+	}
 	var names []string
 	for _, f := range fieldsOf(t) {
 		names = append(names, f.name)
@@ -45,12 +48,34 @@ func notYet(t reflect.Type, key string) (instead string, planned bool) {
 		}
 	case reflect.TypeFor[deploy.CanaryStep]():
 		keys = map[string]string{"mirror": " (the step's tests can send requests before it gets traffic)"}
-	case reflect.TypeFor[deploy.Analysis]():
-		const objectives = " (objectives bound errors and p99)"
-		keys = map[string]string{"alpha": objectives, "margins": objectives, "streams": objectives, "sources": objectives, "metrics": objectives}
 	}
 	instead, planned = keys[key]
 	return instead, planned
+}
+
+// elsewhere knows keys that people write by habit, from earlier versions of naru or from other tools, and says where
+// what they mean has its place.
+func elsewhere(t reflect.Type, key string) string {
+	var keys map[string]string
+	switch t {
+	case reflect.TypeFor[deploy.Analysis]():
+		keys = map[string]string{
+			"min_requests": "it is gone: the analysis waits for evidence, not for a number of requests; remove it",
+			"metrics":      "figures from elsewhere are named under sources",
+			"thresholds":   "objectives bound errors and p99, and a source's max and min bound figures from elsewhere",
+			"errors":       "it belongs under objectives, or under margins",
+			"p99":          "it belongs under objectives",
+			"latency":      "objectives.p99 bounds it, margins.latency says how much slower is no worse",
+		}
+	case reflect.TypeFor[deploy.Source]():
+		keys = map[string]string{
+			"url":       "it belongs under prometheus or webhook",
+			"query":     "it belongs under prometheus, beside its url",
+			"headers":   "it belongs under webhook, beside its url",
+			"threshold": "write max or min, and max_ratio or min_ratio to compare with the old version",
+		}
+	}
+	return keys[key]
 }
 
 // nearest returns the name that key was most probably meant to be, or nothing.

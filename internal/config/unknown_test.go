@@ -9,7 +9,8 @@ import (
 )
 
 func TestUnknownKeys(t *testing.T) {
-	service, step, analysis := reflect.TypeFor[deploy.Service](), reflect.TypeFor[deploy.CanaryStep](), reflect.TypeFor[deploy.Analysis]()
+	service, step := reflect.TypeFor[deploy.Service](), reflect.TypeFor[deploy.CanaryStep]()
+	analysis, source := reflect.TypeFor[deploy.Analysis](), reflect.TypeFor[deploy.Source]()
 	cases := []struct {
 		kind      reflect.Type
 		key, says string
@@ -24,7 +25,11 @@ func TestUnknownKeys(t *testing.T) {
 		{service, "slow_start", `"slow_start" is not supported yet by this version of naru; remove it`},
 		{step, "mirror", "not supported yet"},
 		{service, "alpha", "unknown key"},
-		{analysis, "alpha", "not supported yet"},
+		{analysis, "min_requests", `unknown key "min_requests"; it is gone: the analysis waits for evidence, not for a number of requests; remove it`},
+		{analysis, "metrics", `unknown key "metrics"; figures from elsewhere are named under sources`},
+		{analysis, "stream", `did you mean "streams"?`},
+		{source, "query", `unknown key "query"; it belongs under prometheus`},
+		{source, "max_rato", `did you mean "max_ratio"?`},
 	}
 	for _, c := range cases {
 		if got := unknownKey(c.kind, c.key); !strings.Contains(got, c.says) {
@@ -33,12 +38,15 @@ func TestUnknownKeys(t *testing.T) {
 	}
 }
 
-// TestNotYetKeysAreUnknown: a key that has arrived must leave the list of those that have not.
+// TestNotYetKeysAreUnknown: a key that has arrived must leave the lists of those that have not, or are elsewhere.
 func TestNotYetKeysAreUnknown(t *testing.T) {
 	for _, o := range objects("", reflect.TypeFor[layout]()) {
 		for _, f := range fieldsOf(o.kind) {
 			if _, planned := notYet(o.kind, f.name); planned {
 				t.Errorf("%s.%s exists and is said not to", o.path, f.name)
+			}
+			if elsewhere(o.kind, f.name) != "" {
+				t.Errorf("%s.%s exists and is said to be elsewhere", o.path, f.name)
 			}
 		}
 	}

@@ -31,11 +31,11 @@ func Advance(r Rollout, o Observation) Rollout {
 func (r Rollout) goOn(v *view) Rollout {
 	o := v.o
 	r = r.collect(o)
+	if r.about(o.Verdict) {
+		r.Figures = o.Verdict.Figures
+	}
 	if reason := r.failure(v); reason != "" {
-		if o.Verdict.Rollout == r.ID {
-			r.Figures = o.Verdict.Figures
-		}
-		return r.turnBack(o.Now, reason)
+		return r.judged(o.Verdict).turnBack(o.Now, reason)
 	}
 	settled := v.settled()
 	r = r.clock(v, settled)

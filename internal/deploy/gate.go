@@ -7,9 +7,12 @@ import (
 )
 
 // gate waits for bake time, evidence and approval of a picture that is true, and then goes on. What promote skips is the
-// waiting: a failing verdict, a failed task and a freeze have been heard before.
+// waiting: a failing verdict and a failed task have been heard before.
 func (r Rollout) gate(o Observation) Rollout {
 	g, skip := r.Step().Gate, r.Skip || r.SkipAll
+	if v := o.Verdict; r.about(v) && v.Outcome == BackOne && r.At > 0 && !skip {
+		return r.backOne(v, o.Now)
+	}
 	if left := g.Bake - o.Now.Sub(r.Reached); left > 0 && !skip {
 		r.Phase, r.Waiting = Baking, "bake time, "+seconds(left)+" left"
 		return r
@@ -30,32 +33,68 @@ func (r Rollout) gate(o Observation) Rollout {
 	return r.enter(r.At+1, o.Now)
 }
 
-// evidence asks the analysis. A verdict counts for the step that it was given in: the figures of five percent say little
-// about fifty.
+// about reports whether a verdict is about the step that the rollout is in: the figures of five percent say little about
+// fifty.
+func (r Rollout) about(v Verdict) bool { return v.Rollout == r.ID && v.Step == r.At }
+
+// evidence asks the analysis. What people skip by promote is the waiting and a freeze, which blames nobody.
 func (r Rollout) evidence(g Gate, o Observation, skip bool) (Rollout, bool) {
 	v := o.Verdict
-	known := v.Rollout == r.ID && v.Step == r.At
-	if g.Analysis == nil || skip && !(known && v.Outcome == Freeze) {
+	agreed := skip || r.Phase == Approval
+	if g.Analysis == nil {
 		return r, true
-	}
-	if !known { // a late word about another step does not take back what has been said of this one
-		agreed := r.Phase == Approval
-		r.Phase, r.Waiting = Analysing, "the analysis"
-		return r, agreed
 	}
 	r.Phase = Analysing
-	r.Figures, r.Waiting = v.Figures, v.Reason
+	if !r.about(v) { // a late word about another step does not take back what has been said of this one
+		r.Waiting = "the analysis"
+		return r, agreed
+	}
+	r.Waiting = v.Reason
 	switch {
-	case v.Outcome == Pass:
-		return r, true
-	case v.Outcome == BackOne:
-		back := r.enter(max(0, r.At-1), o.Now)
-		back.Notes = append(slices.Clone(r.Notes), "stepped back once: "+v.Reason)
-		return back, false
-	case v.Outcome != Inconclusive || o.Now.Sub(r.Reached) < g.Patience():
+	case skip, v.Outcome == Pass, agreed && v.Outcome == Inconclusive:
+		return r.judged(v), true
+	case v.Outcome != Inconclusive || o.Now.Sub(r.Reached) < g.patience(v):
 		return r, false
 	}
 	return r.insufficient(g, o)
+}
+
+// judged keeps what the analysis has said of a step, once for each stay in it and each outcome.
+func (r Rollout) judged(v Verdict) Rollout {
+	if v.Rollout != r.ID || v.Step >= len(r.Forth) {
+		return r
+	}
+	j := Judgement{Step: r.Forth[v.Step].Name, Outcome: v.Outcome, Reason: v.Reason, Figures: v.Figures}
+	if n := len(r.Judged); n > 0 && r.Asked && r.Judged[n-1].Outcome == v.Outcome {
+		return r
+	}
+	r.Judged, r.Asked = append(slices.Clone(r.Judged), j), true
+	return r
+}
+
+// patience is how long evidence is waited for. A canary that nobody has asked yet is given a few seconds also where it
+// bakes for less.
+func (g Gate) patience(v Verdict) time.Duration {
+	if v.Requests == 0 {
+		return max(g.Patience(), firstRequest)
+	}
+	return g.Patience()
+}
+
+// firstRequest is how long the first request of a step is waited for at least.
+const firstRequest = 5 * time.Second
+
+// backOne takes one step of traffic back, without blame, when stable itself suffers since the last shift. When the same
+// happens again, the rollout rests there and a person must look.
+func (r Rollout) backOne(v Verdict, now time.Time) Rollout {
+	r = r.judged(v)
+	back := r.enter(r.At-1, now)
+	back.Notes = append(slices.Clone(r.Notes), fmt.Sprintf("stepped back from %s: %s", r.Step().Name, v.Reason))
+	if r.SteppedBack {
+		return back.rest(now, fmt.Sprintf("%s; naru resume %s tries again, naru abort %s goes back", v.Reason, r.Service, r.Service))
+	}
+	back.SteppedBack = true
+	return back
 }
 
 // insufficient does what on_insufficient says when the evidence has been waited for long enough. A canary that has
@@ -68,10 +107,12 @@ func (r Rollout) insufficient(g Gate, o Observation) (Rollout, bool) {
 	case g.Analysis.OnInsufficient == "pause":
 		return r.rest(o.Now, "too little evidence: "+v.Reason), false
 	case g.Analysis.OnInsufficient == "rollback":
-		return r.turnBack(o.Now, "too little evidence: "+v.Reason), false
+		return r.judged(v).turnBack(o.Now, "too little evidence: "+v.Reason), false
 	}
-	r.Notes = append(slices.Clone(r.Notes), fmt.Sprintf("step %s passed without enough evidence: %s", r.Step().Name, v.Reason))
-	return r, true
+	if !r.Asked { // said once, also where a person must still agree
+		r.Notes = append(slices.Clone(r.Notes), fmt.Sprintf("step %s passed without enough evidence: %s", r.Step().Name, v.Reason))
+	}
+	return r.judged(v), true
 }
 
 // rest pauses the rollout on its own account.

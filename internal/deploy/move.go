@@ -95,12 +95,12 @@ func (m Move) serving() int {
 	return min(m.Had, m.Want)
 }
 
-// judgement is what every gate with traffic asks of the analysis; a worker has no traffic to judge.
-func (m Move) judgement() *Judgement {
+// judged is what every gate with traffic asks of the analysis; a worker has no traffic to judge.
+func (m Move) judged() *Analysis {
 	if !m.S.Analysis.On() || m.S.Worker() {
 		return nil
 	}
-	return &Judgement{m.S.Analysis.Objectives, m.S.Analysis.MinRequests, m.S.Analysis.OnInsufficient}
+	return new(m.S.Analysis)
 }
 
 // over is how many superseded instances are left once so many new ones carry traffic, as groups with their part of

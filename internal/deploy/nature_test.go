@@ -14,6 +14,7 @@ type nature struct {
 	prepare  bool          // cannot be prepared
 	taskFail bool          // fails its tests
 	failAt   time.Duration // a verdict that turns to Fail so long after the rollout's beginning
+	again    bool          // BackOne: every time
 	verdict  Outcome       // Inconclusive: too few requests. Freeze: for a while. BackOne: once
 	silent   bool          // no request ever reaches it
 }

@@ -50,9 +50,7 @@ func (p Process) normalise() Process {
 // normalise keeps an empty command: it names a kind of check, a wrong one, and must not turn into the default.
 func (h Health) normalise(worker bool) Health {
 	h.Command = slices.Clone(h.Command)
-	if h.GRPC != nil {
-		h.GRPC = new(*h.GRPC)
-	}
+	h.GRPC = copied(h.GRPC)
 	if h.kinds() == 0 && !worker {
 		h.TCP = true
 	}
@@ -114,9 +112,7 @@ func (c CanaryOptions) normalise() CanaryOptions {
 	for i, step := range c.Steps {
 		step.Match = copyList(step.Match)
 		step.Tests = copyLists(step.Tests)
-		if step.Bake != nil {
-			step.Bake = new(*step.Bake)
-		}
+		step.Bake = copied(step.Bake)
 		c.Steps[i] = step
 	}
 	c.Bake = given(c.Bake, Duration(30*time.Second))
@@ -124,12 +120,51 @@ func (c CanaryOptions) normalise() CanaryOptions {
 	return c
 }
 
+// normalise keeps an empty list of streams: it asks for something that cannot be done, and must not turn into the default.
 func (a Analysis) normalise(worker bool) Analysis {
 	a.Enabled = given(a.Enabled, !worker)
-	a.Objectives.Errors = given(a.Objectives.Errors, Whole/100)
-	a.MinRequests = cmp.Or(a.MinRequests, 20)
+	a.Alpha = given(a.Alpha, Whole/100)
+	a.Margins = Margins{Errors: given(a.Margins.Errors, Whole/2000), Latency: given(a.Margins.Latency, Whole/40)}
+	if a.Streams == nil {
+		a.Streams = Streams
+	}
+	a.Streams = slices.Clone(a.Streams)
+	// Without the guardrail nothing is held against the objectives, and an invented one would only puzzle people.
+	if a.Objectives.Errors != nil || slices.Contains(a.Streams, StreamGuardrail) {
+		a.Objectives.Errors = given(a.Objectives.Errors, Whole/100)
+	}
+	a.Sources = copyList(a.Sources)
+	for i, s := range a.Sources {
+		a.Sources[i] = s.normalise()
+	}
 	a.OnInsufficient = cmp.Or(a.OnInsufficient, "promote")
 	return a
+}
+
+// normalise keeps an empty command for the same reason as Health does.
+func (s Source) normalise() Source {
+	s.Prometheus = copied(s.Prometheus)
+	if s.Webhook = copied(s.Webhook); s.Webhook != nil {
+		s.Webhook.Headers = maps.Clone(s.Webhook.Headers)
+		if len(s.Webhook.Headers) == 0 {
+			s.Webhook.Headers = nil
+		}
+	}
+	s.Command = slices.Clone(s.Command)
+	s.Max, s.Min, s.MaxRatio, s.MinRatio = copied(s.Max), copied(s.Min), copied(s.MaxRatio), copied(s.MinRatio)
+	s.Interval = cmp.Or(s.Interval, Duration(10*time.Second))
+	s.Timeout = cmp.Or(s.Timeout, Duration(5*time.Second))
+	s.Breaches = cmp.Or(s.Breaches, 3)
+	s.Required = given(s.Required, true)
+	return s
+}
+
+// copied returns a fresh pointer to what p points to, or nil.
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	return new(*p)
 }
 
 // given returns a fresh pointer to what p points to, or to fallback when p is nil.

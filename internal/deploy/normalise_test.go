@@ -77,7 +77,8 @@ func TestNormaliseDefaults(t *testing.T) {
 		Affinity: deploy.Affinity{By: "none"}, Retries: deploy.Retries{Attempts: new(2), Budget: new(deploy.Share(2000))},
 		Limits:   deploy.Limits{ResponseTimeout: seconds(60)},
 		Strategy: deploy.Strategy{Rolling: &deploy.RollingOptions{MaxSurge: new(1), Bake: new(seconds(5))}},
-		Analysis: deploy.Analysis{Enabled: new(true), Objectives: deploy.Objectives{Errors: new(deploy.Share(100))}, MinRequests: 20, OnInsufficient: "promote"},
+		Analysis: deploy.Analysis{Enabled: new(true), Objectives: deploy.Objectives{Errors: new(deploy.Share(100))}, Alpha: new(deploy.Share(100)),
+			Margins: deploy.Margins{Errors: new(deploy.Share(5)), Latency: new(deploy.Share(250))}, Streams: []string{"errors", "latency", "guardrail"}, OnInsufficient: "promote"},
 	}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -101,6 +102,25 @@ func TestNormaliseStrategies(t *testing.T) {
 	}
 	if *c.Bake != 0 || c.TestTimeout.D() != 5*time.Minute {
 		t.Errorf("canary: %+v; a bake of 0 is a choice", c)
+	}
+}
+
+func TestNormaliseAnalysis(t *testing.T) {
+	a := deploy.Service{Analysis: deploy.Analysis{Streams: []string{"latency"}, Sources: []deploy.Source{{Name: "orders", Command: []string{"./orders"}, Max: new(0.0)}}}}.Normalise().Analysis
+	if a.Objectives != (deploy.Objectives{}) || a.HangDeadline != 0 {
+		t.Errorf("objectives %+v, hang deadline %s: without the guardrail there is none, and 0 is derived later", a.Objectives, a.HangDeadline)
+	}
+	want := deploy.Source{Name: "orders", Command: []string{"./orders"}, Max: new(0.0), Interval: deploy.Duration(10 * time.Second),
+		Timeout: deploy.Duration(5 * time.Second), Breaches: 3, Required: new(true)}
+	if diff := cmp.Diff([]deploy.Source{want}, a.Sources); diff != "" {
+		t.Errorf("sources (-want +got):\n%s", diff)
+	}
+	off := deploy.Service{Analysis: deploy.Analysis{Streams: []string{"errors"}, Objectives: deploy.Objectives{Errors: new(deploy.Share(7))}}}.Normalise().Analysis
+	if off.Objectives.Errors == nil || *off.Objectives.Errors != 7 {
+		t.Errorf("an objective that was written is gone: %+v", off.Objectives)
+	}
+	if none := (deploy.Service{Analysis: deploy.Analysis{Streams: []string{}}}).Normalise().Analysis; len(none.Streams) > 0 {
+		t.Errorf("no stream at all is what was written, got %v", none.Streams)
 	}
 }
 

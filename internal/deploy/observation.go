@@ -61,37 +61,7 @@ const (
 type TaskResult struct {
 	State  TaskState
 	Reason string // why it failed, with the last of its output
-}
-
-// Outcome of a look at the canary's figures.
-type Outcome string
-
-const (
-	Pass         Outcome = "pass"
-	Fail         Outcome = "fail"
-	Inconclusive Outcome = "unknown" // no data is unknown, never a failure
-	BackOne      Outcome = "back_one"
-	Freeze       Outcome = "freeze"
-)
-
-// Verdict is what the analysis says of the canary in one step of one rollout.
-type Verdict struct {
-	Rollout  string
-	Step     int
-	Outcome  Outcome
-	Reason   string
-	Requests uint64 // that the canary has answered in this step
-	Figures  []Figure
-}
-
-// Figure is a number that a verdict rests on.
-type Figure struct {
-	Name     string  `json:"name"`
-	Revision string  `json:"revision"`
-	Value    float64 `json:"value"`
-	Bound    float64 `json:"bound,omitempty"`
-	Unit     string  `json:"unit,omitempty"`
-	Requests uint64  `json:"requests"`
+	Note   string // what the receipt says aloud of one that has passed
 }
 
 // Action is something that brings the world closer to a picture. Each may be repeated without harm.

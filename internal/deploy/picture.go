@@ -85,20 +85,13 @@ type Step struct {
 type Gate struct {
 	Tasks    []Task        `json:"tasks,omitempty"`    // run once, one after the other, before the picture's traffic
 	Bake     time.Duration `json:"bake,omitempty"`     // how long the picture must have been true
-	Analysis *Judgement    `json:"analysis,omitempty"` // nil: nobody judges
+	Analysis *Analysis     `json:"analysis,omitempty"` // nil: nobody judges
 	Approve  bool          `json:"approve,omitempty"`  // a person must agree
 	Deadline time.Duration `json:"deadline,omitempty"` // for starting, health and tasks; then the way back. 0: none
 }
 
-// Judgement is what a gate asks of the analysis.
-type Judgement struct {
-	Objectives     Objectives `json:"objectives"`
-	MinRequests    int        `json:"min_requests"`
-	OnInsufficient string     `json:"on_insufficient"` // promote, pause or rollback
-}
-
-// Patience is how long evidence is waited for once the picture is true: three bake times, and never under 5 s.
-func (g Gate) Patience() time.Duration { return max(3*g.Bake, 5*time.Second) }
+// Patience is how long evidence is waited for once the picture is true: three bake times.
+func (g Gate) Patience() time.Duration { return 3 * g.Bake }
 
 // Task is something that runs once at a gate. Its start is saved before it runs and its result after.
 type Task struct {

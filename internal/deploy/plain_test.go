@@ -204,7 +204,8 @@ func TestEvidence(t *testing.T) {
 		{"no request, promote", "promote", nature{silent: true}, Paused, "", "", ""},
 		{"no request, rollback", "rollback", nature{silent: true}, Paused, "", "", ""},
 		{"freeze", "promote", nature{verdict: Freeze}, Ended, Promoted, "", ""},
-		{"back one", "promote", nature{verdict: BackOne}, Ended, Promoted, "stepped back once: so it is", ""},
+		{"back one", "promote", nature{verdict: BackOne}, Ended, Promoted, "stepped back from 100%: so it is", ""},
+		{"back one twice", "promote", nature{verdict: BackOne, again: true}, Paused, "", "stepped back from 100%: so it is", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := brisk(canary(2, 5000, Whole))
@@ -213,6 +214,9 @@ func TestEvidence(t *testing.T) {
 			l.ask(t, move{settings: s, nature: c.nature})
 			l.until(t, "an end or a pause", func(s State) bool { return s.Rollout.Phase == c.phase })
 			r := *l.state.Rollout
+			if c.nature.again && (r.At != 0 || r.Weight() != 5000 || len(r.Notes) != 2) {
+				t.Errorf("it rests in step %d with %s: %q", r.At+1, r.Weight(), r.Notes)
+			}
 			if r.Result != c.result || r.Reason != c.reason || c.note != "" && !slices.Contains(r.Notes, c.note) || c.note == "" && r.Notes != nil {
 				t.Errorf("%s: %q, notes %q", r.Result, r.Reason, r.Notes)
 			}
@@ -307,3 +311,38 @@ s-3 0 retired: s-r3-1 is given no more requests
 s-3 0 draining: waits for the new instances to finish
 s-3 0 rolled_back: r2 serves: so it is
 `
+
+// TestJudgements holds what is kept of the analysis for the receipt: one word for every stay in a step, the last included.
+func TestJudgements(t *testing.T) {
+	said := func(r *Rollout) (out []string) {
+		for _, j := range r.Judged {
+			out = append(out, j.Step+" "+string(j.Outcome))
+		}
+		return out
+	}
+	for _, c := range []struct {
+		nature nature
+		want   string
+	}{
+		{nature{}, "50% pass, 100% pass"},
+		{nature{verdict: BackOne}, "50% pass, 100% back_one, 50% pass, 100% pass"},
+		{nature{verdict: Inconclusive}, "50% unknown, 100% unknown"},
+		{nature{failAt: time.Millisecond}, "50% fail"},
+	} {
+		l := aLife(t, brisk(canary(2, 5000, Whole)))
+		l.ask(t, move{settings: brisk(canary(2, 5000, Whole)), nature: c.nature})
+		l.until(t, "the end", ended)
+		if got := strings.Join(said(l.state.Rollout), ", "); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.nature, got, c.want)
+		}
+	}
+}
+
+// TestPromoteOverAFreeze lets a person decide what the analysis leaves open, and never what it has found.
+func TestPromoteOverAFreeze(t *testing.T) {
+	l := aLife(t, brisk(canary(2, 5000, Whole)))
+	l.ask(t, move{settings: brisk(canary(2, 5000, Whole)), nature: nature{verdict: Freeze}})
+	l.until(t, "the freeze", func(s State) bool { return s.Rollout.Phase == Analysing })
+	l.say(Command{Verb: Promote})
+	l.until(t, "the next step", func(s State) bool { return s.Rollout.At == 1 })
+}

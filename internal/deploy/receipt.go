@@ -20,6 +20,8 @@ type Receipt struct {
 	Connections Connections               `json:"connections"`
 
 	MinHealthy int `json:"min_healthy_instances"`
+
+	Analysis []Judgement `json:"analysis"` // step by step, in the order in which the rollout left them
 }
 
 // Requests are those of users: previews, mirrors and probes are not counted. Failed = ByNaru + ByApp.

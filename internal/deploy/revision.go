@@ -50,3 +50,6 @@ type PortSpan struct {
 
 // String writes the range as the file does: 20000-29999.
 func (p PortSpan) String() string { return fmt.Sprintf("%d-%d", p.Low, p.High) }
+
+// RevisionID is the ID of the revision with a number: r7.
+func RevisionID(number int) string { return "r" + strconv.Itoa(number) }

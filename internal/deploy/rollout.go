@@ -53,7 +53,11 @@ type Rollout struct {
 	Reason    string   `json:"reason,omitempty"`
 	Waiting   string   `json:"waiting,omitempty"` // what it waits for, for people
 	Notes     []string `json:"notes,omitempty"`   // what the receipt must say aloud
-	Figures   []Figure `json:"figures,omitempty"`
+	Figures   []Figure `json:"figures,omitempty"` // what the analysis says now
+
+	Judged      []Judgement `json:"judged,omitempty"`       // what the analysis has said of the steps, in the order in which they were left
+	Asked       bool        `json:"asked,omitempty"`        // the last of Judged is about the present stay in this step
+	SteppedBack bool        `json:"stepped_back,omitempty"` // a step was taken back because stable suffered: it is not done twice
 
 	Created time.Time `json:"created"`
 	Entered time.Time `json:"entered"`          // since when the present picture has not been true: the deadline runs from here
@@ -168,7 +172,7 @@ func (r Rollout) turnBack(now time.Time, reason string) Rollout {
 // enter begins a step of the way forth.
 func (r Rollout) enter(at int, now time.Time) Rollout {
 	r.At, r.Entered, r.Reached = at, now, time.Time{}
-	r.Skip, r.Served, r.Sick = false, false, time.Time{}
+	r.Skip, r.Served, r.Asked, r.Sick = false, false, false, time.Time{}
 	r.Phase, r.Waiting = Starting, ""
 	return r
 }

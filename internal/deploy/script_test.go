@@ -95,7 +95,7 @@ func dur(d time.Duration) *Duration { return new(Duration(d)) }
 func settings(rnd *rand.Rand, n int) Service {
 	s := Service{Instances: n, MaxOverload: 2, DrainTimeout: Duration(3 * time.Second), Deadline: Duration(60 * time.Second),
 		Health:   Health{StartTimeout: Duration(12 * time.Second), Interval: Duration(time.Second)},
-		Analysis: Analysis{MinRequests: 20, OnInsufficient: []string{"promote", "pause", "rollback"}[rnd.IntN(3)]}}
+		Analysis: Analysis{OnInsufficient: []string{"promote", "pause", "rollback"}[rnd.IntN(3)]}}
 	bake := dur(time.Duration(rnd.IntN(5)) * tick)
 	switch rnd.IntN(3) {
 	case 0:

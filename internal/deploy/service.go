@@ -128,20 +128,3 @@ type Match struct {
 	Cookie string `json:"cookie,omitempty" jsonschema_description:"Cookie name."`
 	Value  string `json:"value,omitempty" jsonschema_description:"Exact value; empty: present is enough."`
 }
-
-// Analysis is what the new version is measured by while it takes traffic.
-type Analysis struct {
-	Enabled        *bool      `json:"enabled,omitempty" jsonschema_description:"Judge the new version on its own traffic." jsonschema:"default=true"`
-	Objectives     Objectives `json:"objectives,omitzero" jsonschema_description:"What the service promises."`
-	MinRequests    int        `json:"min_requests,omitempty" jsonschema_description:"Requests that must have been answered before anything is said." jsonschema:"default=20,minimum=1"`
-	OnInsufficient string     `json:"on_insufficient,omitempty" jsonschema_description:"What happens when the evidence does not suffice after three bake times." jsonschema:"enum=promote,enum=pause,enum=rollback,default=promote"`
-}
-
-// On reports whether the analysis is enabled; it is unless the file says otherwise.
-func (a Analysis) On() bool { return a.Enabled == nil || *a.Enabled }
-
-// Objectives are bounds that a revision must keep.
-type Objectives struct {
-	Errors *Share   `json:"errors,omitempty" jsonschema_description:"Largest share of failed requests." jsonschema:"default=1%"`
-	P99    Duration `json:"p99,omitempty" jsonschema_description:"99 of 100 requests are answered within this time; 0: no bound."`
-}

@@ -42,7 +42,7 @@ func Rolling(m Move) (forth, back []Step) {
 	o := m.S.Strategy.Rolling
 	total := max(m.Had, m.Want) + *o.MaxSurge
 	floor := max(0, m.serving()-o.MaxUnavailable)
-	gate := Gate{Bake: o.Bake.D(), Analysis: m.judgement(), Deadline: m.S.Deadline.D()}
+	gate := Gate{Bake: o.Bake.D(), Analysis: m.judged(), Deadline: m.S.Deadline.D()}
 	for k := 0; k < m.Want; {
 		k = min(k+*o.MaxSurge+o.MaxUnavailable, m.Want)
 		p := m.picture(total, floor, m.mixed(k)...)
@@ -103,7 +103,7 @@ func BlueGreen(m Move) (forth, back []Step) {
 
 	old.Share, green.Share = 0, Whole
 	after := m.picture(total, m.serving(), old, green)
-	swap := Step{Name: "swap", Picture: after, Gate: Gate{Bake: o.Bake.D(), Analysis: m.judgement(), Deadline: m.S.Deadline.D()}}
+	swap := Step{Name: "swap", Picture: after, Gate: Gate{Bake: o.Bake.D(), Analysis: m.judged(), Deadline: m.S.Deadline.D()}}
 	return []Step{preview, swap}, m.home(total)
 }
 
@@ -133,7 +133,7 @@ func Canary(m Move) (forth, back []Step) {
 // rung is the gate of one step of the canary's ladder.
 func (m Move) rung(s CanaryStep) Gate {
 	o := m.S.Strategy.Canary
-	g := Gate{Tasks: tests(s.Tests, o.TestTimeout), Bake: o.Bake.D(), Analysis: m.judgement(), Approve: s.Approve, Deadline: m.S.Deadline.D()}
+	g := Gate{Tasks: tests(s.Tests, o.TestTimeout), Bake: o.Bake.D(), Analysis: m.judged(), Approve: s.Approve, Deadline: m.S.Deadline.D()}
 	if s.Bake != nil {
 		g.Bake = s.Bake.D()
 	}

@@ -1,6 +1,9 @@
 package deploy
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // collect takes over the results of tasks. Known results are never forgotten or changed by a late observation. A pause
 // keeps the picture as it is, so a task that passes meanwhile is noted when the rollout goes on.
@@ -19,6 +22,9 @@ func (r Rollout) collect(o Observation) Rollout {
 		}
 		r.Tasks = maps.Clone(r.Tasks)
 		r.Tasks[key] = result
+		if result.State == TaskPassed && result.Note != "" {
+			r.Notes = append(slices.Clone(r.Notes), result.Note)
+		}
 	}
 	return r
 }

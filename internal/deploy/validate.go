@@ -34,7 +34,7 @@ func (s Service) Validate() []Problem {
 	s.Health.validate(&p, s.Worker())
 	s.validateRequests(&p)
 	s.validateStrategy(&p)
-	s.Analysis.validate(&p, s.Worker())
+	s.validateAnalysis(&p)
 	return p
 }
 
@@ -160,16 +160,4 @@ func (h Health) validate(p *problems, worker bool) {
 	p.positive("health.interval", h.Interval)
 	p.positive("health.timeout", h.Timeout)
 	p.positive("health.start_timeout", h.StartTimeout)
-}
-
-func (a Analysis) validate(p *problems, worker bool) {
-	if worker && a.On() {
-		p.add("analysis.enabled", "a worker (port: none) answers no requests, so there is nothing to analyse; remove it")
-	}
-	p.share("analysis.objectives.errors", a.Objectives.Errors)
-	p.bounded("analysis.objectives.p99", a.Objectives.P99)
-	if a.MinRequests < 1 {
-		p.add("analysis.min_requests", "must be at least 1")
-	}
-	p.oneOf("analysis.on_insufficient", a.OnInsufficient, "promote", "pause", "rollback")
 }

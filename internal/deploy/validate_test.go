@@ -65,9 +65,6 @@ func TestValidate(t *testing.T) {
 		{"budget", "retries.budget: must be a percentage", func(s *S) { s.Retries.Budget = new(deploy.Proportional) }},
 		{"body", "limits.body: must be from 0 (no limit) to 1024GiB", func(s *S) { s.Limits.Body = 1<<40 + 1 }},
 		{"port", `port: "8080" is not known`, func(s *S) { s.Port = "8080" }},
-		{"min_requests", "analysis.min_requests: ", func(s *S) { s.Analysis.MinRequests = -1 }},
-		{"objective", "analysis.objectives.errors: ", func(s *S) { s.Analysis.Objectives.Errors = new(deploy.Whole + 1) }},
-		{"on_insufficient", `analysis.on_insufficient: "hope"`, func(s *S) { s.Analysis.OnInsufficient = "hope" }},
 
 		{"two strategies", "strategy: 2 strategies", func(s *S) { s.Strategy = canary(whole); s.Strategy.Rolling = &deploy.RollingOptions{} }},
 		{"surge and unavailable 0", "strategy.rolling: max_surge and max_unavailable are both 0", func(s *S) { s.Strategy = rolling(0, 0) }},

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -17,6 +18,7 @@ func (s Service) Warnings() []Problem {
 		p.add("health.start_timeout", "%s is longer than the deadline of a step, %s, which ends first", s.Health.StartTimeout, s.Deadline)
 	}
 	s.warnStrategy(&p)
+	s.warnAnalysis(&p)
 	return p
 }
 
@@ -56,5 +58,29 @@ func (s Service) warnStrategy(p *problems) {
 func (p *problems) unwatched(path string, bake *Duration, judged bool) {
 	if judged && bake != nil && *bake == 0 {
 		p.add(path, "is 0 while the analysis is on: there is no time to see how the new version does")
+	}
+}
+
+// warnAnalysis finds bounds that somebody relies on and that nothing is held against.
+func (s Service) warnAnalysis(p *problems) {
+	const at = "analysis"
+	a := s.Analysis
+	if !a.On() && len(a.Sources) > 0 {
+		p.add(at+".sources", "are not asked: analysis.enabled is false")
+	}
+	if a.Objectives != (Objectives{}) && !slices.Contains(a.Streams, StreamGuardrail) {
+		p.add(at+".objectives", "are not used: guardrail is not among analysis.streams")
+	}
+	// It can be broken all the same, by answers that begin in time and then take long.
+	if limit := s.Limits.ResponseTimeout; a.Objectives.P99 > limit {
+		p.add(at+".objectives.p99", "%s is longer than limits.response_timeout, %s: requests whose answer does not begin by then have failed already", a.Objectives.P99, limit)
+	}
+	if m := a.Margins.Latency; m != nil && *m%latencyStep != 0 {
+		p.add(at+".margins.latency", "%s is rounded to a multiple of %s: latencies are not told apart more finely", *m, latencyStep)
+	}
+	for i, source := range a.Sources {
+		if source.Timeout > source.Interval {
+			p.add(fmt.Sprintf("%s.sources[%d].timeout", at, i), "an answer may take longer (%s) than the time between two questions (%s), which are asked one after another", source.Timeout, source.Interval)
+		}
 	}
 }

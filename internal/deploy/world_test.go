@@ -147,7 +147,7 @@ func (w *world) verdict(s State) Verdict {
 		v.Requests, v.Outcome = 5, Inconclusive
 	case n.verdict == Freeze && since < 10*time.Second:
 		v.Outcome = Freeze
-	case n.verdict == BackOne && r.At == 1 && w.top[r.ID] == 1 && since < 10*time.Second:
+	case n.verdict == BackOne && r.At == 1 && (n.again || !r.SteppedBack):
 		v.Outcome = BackOne
 	}
 	if r.At > 0 && w.rnd.IntN(5) == 0 {

@@ -15,6 +15,7 @@ type Record struct {
 	Message string          `json:"message,omitempty"`
 	Receipt *deploy.Receipt `json:"receipt,omitempty"` // once it has ended
 	Ledger  json.RawMessage `json:"ledger,omitempty"`  // the counting of an open one; the engine's own
+	Judging json.RawMessage `json:"judging,omitempty"` // the analysis of an open one; likewise
 }
 
 // sequence is the 12 of chat-12.

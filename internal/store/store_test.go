@@ -29,7 +29,7 @@ func TestWhatIsSavedIsThereAfterwards(t *testing.T) {
 	s := opened(t, dir)
 	rollout := deploy.Rollout{ID: "chat-12", Service: "chat", To: "r2", Phase: deploy.Baking, Entered: time.Unix(5, 0).UTC(), Tasks: map[string]deploy.TaskResult{"k": {State: deploy.TaskPassed}}}
 	state := deploy.State{Service: "chat", Stable: "r1", Rollout: &rollout, Routing: deploy.Routing{Version: 7, Splits: []deploy.Split{{Revision: "r1", Share: deploy.Proportional}}}}
-	rev := deploy.Revision{Service: "chat", ID: "r2", Version: "3.1", Settings: deploy.Service{Instances: 3, Analysis: deploy.Analysis{MinRequests: 20}}}
+	rev := deploy.Revision{Service: "chat", ID: "r2", Version: "3.1", Settings: deploy.Service{Instances: 3, Analysis: deploy.Analysis{Alpha: new(deploy.Share(100))}}}
 	numbered, err := s.Save(Turn{State: &state, Revision: &rev, Records: []Record{{Rollout: rollout, Version: "3.1"}},
 		Events: []deploy.Event{{Service: "chat", Message: "one"}, {Service: "chat", Message: "two"}}})
 	if err != nil || len(numbered) != 2 || numbered[1].Number != 2 {
