@@ -3,14 +3,14 @@ SEEDS ?= 100000
 # The race detector needs a C compiler; without one the tests run all the same.
 RACE := $(if $(shell command -v $${CC:-cc} 2>/dev/null),-race)
 
-.PHONY: build test lint sim soak
+.PHONY: build test lint sim soak analysis-report
 
 build:
 	$(GO) build -o bin/naru ./cmd/naru
 
 # Unit tests, simulation, and the end-to-end tests of the built binary under load.
 test:
-	$(GO) test $(RACE) -shuffle=on -timeout 20m ./internal/... ./cmd/... ./examples/...
+	$(GO) test $(RACE) -shuffle=on -timeout 20m ./internal/... ./cmd/... ./examples/... ./bench/...
 	NARU_E2E_RACE=$(RACE) $(GO) test $(RACE) -shuffle=on -timeout 20m ./test/...
 
 lint:
@@ -25,3 +25,7 @@ sim:
 # 50 deploys mixed over the strategies at 500 requests per second with WebSockets open: nothing may fail.
 soak:
 	NARU_SOAK=50 NARU_SOAK_RATE=500 $(GO) test ./test/e2e -run TestSoak -count=1 -timeout 60m -v
+
+# The figures of docs/analysis.md, taken anew by some thousands of simulated rollouts with fixed seeds.
+analysis-report:
+	$(GO) run ./bench/analysis

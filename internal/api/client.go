@@ -177,9 +177,9 @@ func readError(answer *http.Response) error {
 	var v envelope
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxBody)) // what can be read is shown
 	if err := json.Unmarshal(text, &v); err != nil || v.Error.Message == "" {
-		return &Error{answer.StatusCode, engine.Internal, fmt.Sprintf("the server answered %s: is it a naru serve?", answer.Status)}
+		return &Error{Status: answer.StatusCode, Code: engine.Internal, Message: fmt.Sprintf("the server answered %s: is it a naru serve?", answer.Status)}
 	}
-	return &Error{answer.StatusCode, v.Error.Code, v.Error.Message}
+	return &Error{Status: answer.StatusCode, Code: v.Error.Code, Message: v.Error.Message, Problems: v.Error.Problems}
 }
 
 // lost says that there is no server, or no more.
@@ -189,9 +189,9 @@ func (c *Client) lost(err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.As(err, &dial) && dial.Op == "dial":
-		return &Error{0, Unavailable, fmt.Sprintf("no naru serve answers at %s: start one with naru serve -f naru.yaml, or name another with --admin", c.address())}
+		return &Error{Code: Unavailable, Message: fmt.Sprintf("no naru serve answers at %s: start one with naru serve -f naru.yaml, or name another with --admin", c.address())}
 	}
-	return &Error{0, Unavailable, fmt.Sprintf("the server at %s stopped answering: %v", c.address(), err)}
+	return &Error{Code: Unavailable, Message: fmt.Sprintf("the server at %s stopped answering: %v", c.address(), err)}
 }
 
 func (c *Client) url() string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/engine"
 )
 
@@ -20,11 +21,12 @@ const (
 	Unavailable  engine.Code = "unavailable"  // no server answers; made by the client
 )
 
-// Error is what a request failed by: {"error":{"code","message"}} on the wire.
+// Error is what a request failed by: {"error":{"code","message","problems"}} on the wire.
 type Error struct {
-	Status  int // of HTTP; 0 when there was no answer
-	Code    engine.Code
-	Message string
+	Status   int // of HTTP; 0 when there was no answer
+	Code     engine.Code
+	Message  string
+	Problems []deploy.Problem // the places in the posted settings that are at fault, where Message is about them
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -35,15 +37,16 @@ func (e *Error) GetStatus() int { return e.Status }
 // envelope is the form of an error on the wire.
 type envelope struct {
 	Error struct {
-		Code    engine.Code `json:"code" doc:"What kind of error it is, for programs."`
-		Message string      `json:"message" doc:"What happened, and what to do, for people."`
+		Code     engine.Code      `json:"code" doc:"What kind of error it is, for programs."`
+		Message  string           `json:"message" doc:"What happened, and what to do, for people."`
+		Problems []deploy.Problem `json:"problems,omitempty" doc:"The places in the service's settings that are at fault."`
 	} `json:"error"`
 }
 
 // MarshalJSON writes the envelope.
 func (e *Error) MarshalJSON() ([]byte, error) {
 	var v envelope
-	v.Error.Code, v.Error.Message = e.Code, e.Message
+	v.Error.Code, v.Error.Message, v.Error.Problems = e.Code, e.Message, e.Problems
 	return json.Marshal(v)
 }
 
@@ -63,7 +66,11 @@ func failure(err error) error {
 	if status == 0 {
 		status = http.StatusInternalServerError
 	}
-	return &Error{status, code, err.Error()}
+	failed := &Error{Status: status, Code: code, Message: err.Error()}
+	if known, ok := errors.AsType[*engine.Error](err); ok {
+		failed.Problems = known.Problems
+	}
+	return failed
 }
 
 // enveloped turns the errors that huma itself finds in a request into ours.
@@ -92,7 +99,7 @@ func enveloped(ctx huma.Context, _ string, v any) (any, error) {
 
 // refuse answers an error outside of huma.
 func refuse(w http.ResponseWriter, status int, code engine.Code, format string, a ...any) {
-	text, _ := json.Marshal(&Error{status, code, fmt.Sprintf(format, a...)}) // two strings: it cannot fail
+	text, _ := json.Marshal(&Error{Status: status, Code: code, Message: fmt.Sprintf(format, a...)}) // strings: it cannot fail
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(append(text, '\n')) // a client that has gone needs no answer

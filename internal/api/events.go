@@ -37,7 +37,7 @@ func (q *eventQuery) wants(e store.Event) bool {
 func (s *Server) events(ctx context.Context, q *eventQuery) (func(huma.Context), error) {
 	if q.Last != "" {
 		if _, err := fmt.Sscan(q.Last, &q.After); err != nil {
-			return nil, &Error{http.StatusBadRequest, Malformed, fmt.Sprintf("Last-Event-ID %q is not the number of an event", q.Last)}
+			return nil, &Error{Status: http.StatusBadRequest, Code: Malformed, Message: fmt.Sprintf("Last-Event-ID %q is not the number of an event", q.Last)}
 		}
 	}
 	ctx, cancel := s.until(ctx)

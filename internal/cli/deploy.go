@@ -61,7 +61,7 @@ rollout goes on.`,
 				}
 				r, err := c.Deploy(cmd.Context(), args[0], d)
 				if err != nil {
-					return err
+					return placed(err, f, args[0])
 				}
 				return s.begun(cmd.Context(), c, r, w)
 			})

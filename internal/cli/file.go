@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -37,6 +38,19 @@ func deployment(version string, s deploy.Service, message string) (api.Deploymen
 		return api.Deployment{}, fmt.Errorf("write the settings: %w", err)
 	}
 	return api.Deployment{Version: version, Service: text, Message: message}, nil
+}
+
+// placed says where in the file the faults are that only the server could find.
+func placed(err error, f *config.File, service string) error {
+	failed, ok := errors.AsType[*api.Error](err)
+	if !ok || len(failed.Problems) == 0 {
+		return err
+	}
+	at := make(config.Errors, len(failed.Problems))
+	for i, p := range failed.Problems {
+		at[i] = f.Place(service, p)
+	}
+	return at
 }
 
 func orNone(names []string) string {

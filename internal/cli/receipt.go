@@ -82,6 +82,12 @@ func writeReceipt(w io.Writer, r deploy.Receipt) {
 	if !r.Complete {
 		fmt.Fprintln(w, "  not complete: a proxy was killed, and what it had counted is lost")
 	}
+	writeRevisions(w, r)
+	writeJudgements(w, r.Analysis, append([]string{r.Reason}, r.Notes...))
+}
+
+// writeRevisions shows what each revision has answered.
+func writeRevisions(w io.Writer, r deploy.Receipt) {
 	if len(r.Revisions) == 0 {
 		return
 	}

@@ -83,7 +83,7 @@ Write a naru.yaml, start "naru serve", and say "naru deploy SERVICE VERSION".`,
 		&cobra.Group{ID: "server", Title: "The server:"}, &cobra.Group{ID: "file", Title: "The file:"})
 	add(root, "rollout", deployCommand(s), planCommand(s), promoteCommand(s), pauseCommand(s), resumeCommand(s), abortCommand(s),
 		retryCommand(s), rollbackCommand(s), scaleCommand(s), removeCommand(s))
-	add(root, "look", statusCommand(s), historyCommand(s), receiptCommand(s), logsCommand(s))
+	add(root, "look", statusCommand(s), historyCommand(s), receiptCommand(s), logsCommand(s), simulateCommand(s))
 	add(root, "server", serveCommand(s), downCommand(s), upgradeCommand(s), demoCommand(s), versionCommand(s))
 	add(root, "file", initCommand(s), validateCommand(s), schemaCommand(s))
 	root.AddCommand(proxyCommand(s), shimCommand(s)) // naru starts these itself

@@ -123,6 +123,9 @@ func writeStatus(w io.Writer, s engine.Status) {
 		fmt.Fprintf(w, "  problem: %s\n", s.Problem)
 	}
 	writeTraffic(w, s)
+	if s.Rollout != nil {
+		writeAnalysis(w, s.Rollout.From, s.Rollout.To, s.Rollout.Analysis)
+	}
 	writeInstances(w, s)
 }
 

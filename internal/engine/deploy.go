@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -31,6 +30,9 @@ func (e *Engine) Deploy(ctx context.Context, q DeployRequest) (Answer, error) {
 	if strings.TrimSpace(q.Version) == "" || strings.ContainsAny(q.Version, " \t\r\n/\\") {
 		return Answer{}, invalid("%q is not a version: it may not be empty and holds no spaces or slashes", q.Version)
 	}
+	if err := e.checkSources(ctx, q); err != nil {
+		return Answer{}, err
+	}
 	e.opening.Lock()
 	defer e.opening.Unlock()
 	if err := e.clash(q.Service, q.Settings); err != nil {
@@ -52,7 +54,7 @@ func (l *loop) deploy(q DeployRequest, now time.Time) (Answer, error) {
 	if _, open := l.state.Open(); !open && l.state.Stable != "" && l.same(l.state.Stable, q) {
 		return Answer{Version: q.Version, Nothing: true}, nil
 	}
-	rev := deploy.Revision{Service: l.name, ID: fmt.Sprintf("r%d", l.state.Revisions+1), Version: q.Version, Message: q.Message, Created: now, Settings: q.Settings}
+	rev := deploy.Revision{Service: l.name, ID: deploy.RevisionID(l.state.Revisions + 1), Version: q.Version, Message: q.Message, Created: now, Settings: q.Settings}
 	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "deploy"}, q.Message, now)
 }
 
@@ -73,22 +75,25 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, message string, now t
 		next.Revisions++
 		turn.Revision = &rev
 	}
-	epoch, meters := l.metered() // where one ledger ends the next begins: no request falls between two receipts
+	proxied, meters := l.metered() // where one ledger ends the next begins: no request falls between two receipts
 	if superseded != nil && l.books.record != nil {
 		old, last := *l.books.record, l.books.ledger
-		last.note(epoch, meters, last.MinHealthy)
+		last.note(proxied.Epoch, meters, last.MinHealthy)
 		receipt := last.receipt(*superseded)
 		old.Rollout, old.Receipt = *superseded, &receipt
 		turn.Records = append(turn.Records, old)
 	}
-	counting := newLedger(next.Rollout.ID, epoch, meters)
+	counting := newLedger(next.Rollout.ID, proxied.Epoch, meters)
 	record := store.Record{Rollout: *next.Rollout, Version: rev.Version, Message: message, Ledger: counting.text()}
+	judging := l.beginJudging(*next.Rollout, rev.Settings, proxied, meters)
+	record.Judging = judging.keep(now, true)
 	turn.Records = append(turn.Records, record)
 	numbered, err := l.e.o.Store.Save(turn)
 	if err != nil {
 		return Answer{}, err
 	}
 	l.revisions[rev.ID], l.state, l.books = rev, next, books{&record, counting}
+	l.judging = judging
 	l.held.Store(new(l.claims()))
 	delete(l.work.prepared, rev.ID) // it is checked anew: its artifact may have gone
 	l.e.hub.send(numbered)

@@ -19,10 +19,12 @@ const (
 	Internal Code = "internal"
 )
 
-// Error is an error with a code and a message that says what to do.
+// Error is an error with a code and a message that says what to do. Problems name the places in the settings that are at
+// fault, where that is so.
 type Error struct {
-	Code    Code
-	Message string
+	Code     Code
+	Message  string
+	Problems []deploy.Problem
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -40,9 +42,24 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
-func notFound(format string, a ...any) error { return &Error{NotFound, fmt.Sprintf(format, a...)} }
-func conflict(format string, a ...any) error { return &Error{Conflict, fmt.Sprintf(format, a...)} }
-func invalid(format string, a ...any) error  { return &Error{Invalid, fmt.Sprintf(format, a...)} }
+func notFound(format string, a ...any) error {
+	return &Error{Code: NotFound, Message: fmt.Sprintf(format, a...)}
+}
+func conflict(format string, a ...any) error {
+	return &Error{Code: Conflict, Message: fmt.Sprintf(format, a...)}
+}
+func invalid(format string, a ...any) error {
+	return &Error{Code: Invalid, Message: fmt.Sprintf(format, a...)}
+}
+
+// faulty refuses settings for what only a look at the world could find.
+func faulty(service string, problems []deploy.Problem) error {
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		lines[i] = fmt.Sprintf("services.%s.%s: %s", service, p.Path, p.Message)
+	}
+	return &Error{Code: Invalid, Message: strings.Join(lines, "\n"), Problems: problems}
+}
 
 func list(names []string) string {
 	if len(names) == 0 {

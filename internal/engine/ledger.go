@@ -33,16 +33,16 @@ func (g ledger) text() json.RawMessage {
 	return text
 }
 
-// metered is what the proxy counts for the service at this moment, and which proxy it is; empty when none is reached.
-func (l *loop) metered() (epoch string, meters []proxy.Meter) {
+// metered is what the proxy counts for the service at this moment; empty when none is reached.
+func (l *loop) metered() (proxy.State, []proxy.Meter) {
 	state, reached := l.e.o.Dataplane.State()
 	switch {
 	case l.worker():
-		return workerEpoch, nil
+		return proxy.State{Epoch: workerEpoch}, nil
 	case !reached:
-		return "", nil
+		return proxy.State{}, nil
 	}
-	return state.Epoch, service(state, l.name).Meters
+	return state, service(state, l.name).Meters
 }
 
 // books are the counting and the record of the last rollout. A turn changes a copy and keeps it once it is saved.
@@ -51,9 +51,9 @@ type books struct {
 	ledger ledger
 }
 
-// count takes the proxy's figures of this turn into the books and reports whether they must be saved. When the rollout
-// has ended it writes the receipt into the record.
-func (b books) count(next deploy.State, o deploy.Observation, seen proxy.ServiceState) (books, bool) {
+// count takes the proxy's figures of this turn into the books and reports whether they must be saved; judging is the judge
+// where it must be. When the rollout has ended it writes the receipt into the record.
+func (b books) count(next deploy.State, o deploy.Observation, seen proxy.ServiceState, judging json.RawMessage) (books, bool) {
 	r := next.Rollout
 	if r == nil || b.record == nil || b.record.Rollout.ID != r.ID {
 		return b, false
@@ -64,9 +64,12 @@ func (b books) count(next deploy.State, o deploy.Observation, seen proxy.Service
 		return b, false
 	}
 	changed := b.ledger.note(o.Proxies[0].Epoch, seen.Meters, healthyEnabled(o))
+	if judging != nil {
+		record.Judging, changed = judging, true
+	}
 	if !r.Open() {
 		receipt := b.ledger.receipt(*r)
-		record.Receipt, changed = &receipt, true
+		record.Receipt, record.Judging, changed = &receipt, nil, true
 	}
 	if changed {
 		record.Ledger = b.ledger.text()
@@ -140,7 +143,7 @@ func healthyEnabled(o deploy.Observation) (n int) {
 // receipt is what was counted of a rollout that has ended.
 func (g *ledger) receipt(r deploy.Rollout) deploy.Receipt {
 	receipt := deploy.Receipt{Rollout: r.ID, Service: r.Service, From: r.From, To: r.To, Outcome: r.Result, Reason: r.Reason, Notes: r.Notes,
-		Started: r.Created, Ended: r.Closed, Complete: !g.Lost, Revisions: map[string]deploy.RevisionCounts{}, MinHealthy: max(0, g.MinHealthy)}
+		Started: r.Created, Ended: r.Closed, Complete: !g.Lost, Revisions: map[string]deploy.RevisionCounts{}, MinHealthy: max(0, g.MinHealthy), Analysis: append([]deploy.Judgement{}, r.Judged...)}
 	latency := map[string]proxy.Histogram{}
 	for _, m := range g.total() {
 		if m.Assignment == "preview" {

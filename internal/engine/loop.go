@@ -26,7 +26,9 @@ type loop struct {
 	state     deploy.State
 	revisions map[string]deploy.Revision
 	books     books
-	judge     judge
+	judging   *judging // of the open rollout; nil where nobody judges
+	norm      norm     // what stable does at rest
+	asking    asking
 	work      work
 	trouble   string // why the last save failed
 	stopping  bool   // down: nothing is wanted any more
@@ -53,6 +55,7 @@ func (e *Engine) restore(s deploy.State) (*loop, error) {
 		return nil, err
 	}
 	for _, r := range kept {
+		r.Settings = r.Settings.Normalise() // by an older naru, that knew fewer of them
 		l.revisions[r.ID] = r
 		l.declared = r.Settings // where none of them serves, the last one's routing stands
 	}
@@ -65,6 +68,12 @@ func (e *Engine) restore(s deploy.State) (*loop, error) {
 		l.books.record = &last
 		if len(last.Ledger) > 0 {
 			if err := json.Unmarshal(last.Ledger, &l.books.ledger); err != nil {
+				return nil, err
+			}
+		}
+		if len(last.Judging) > 0 {
+			l.judging = &judging{}
+			if err := json.Unmarshal(last.Judging, l.judging); err != nil {
 				return nil, err
 			}
 		}
@@ -100,6 +109,7 @@ func (l *loop) run(ctx context.Context) {
 	l.work.begin(ctx, &jobs)
 	defer jobs.Wait()
 	defer close(l.ended)
+	defer l.hush()
 	beat := time.NewTicker(tick)
 	defer beat.Stop()
 	for !l.finished {
@@ -140,7 +150,7 @@ func (l *loop) turn(ctx context.Context) {
 	}
 	next, acts := deploy.Decide(l.state, o)
 	events := deploy.Events(l.state, next, o.Now)
-	books, counted := l.books.count(next, o, seen)
+	books, counted := l.books.count(next, o, seen, l.judging.keep(o.Now, len(events) > 0))
 	if err := l.save(next, events, books, counted); err != nil {
 		if l.trouble == "" {
 			l.e.log.Error("save", "service", l.name, "error", err)

@@ -36,7 +36,18 @@ func (l *loop) observe(ctx context.Context) (deploy.Observation, proxy.ServiceSt
 	} else {
 		o.Proxies = []deploy.ProxyState{eyes(state, seen, reached, o.Instances)}
 	}
-	o.Verdict = l.judge.look(l.state, o, state.Epoch, seen)
+	if reached && !l.worker() {
+		l.warm(state, seen)
+	}
+	r, open := l.state.Open()
+	if !open {
+		l.judging = nil
+		l.hush()
+	}
+	if l.judging != nil {
+		l.judging.see(r, o.Now, state, seen)
+		o.Verdict = l.judging.Judge.Verdict(r, l.answers(r))
+	}
 	return o, seen, nil
 }
 

@@ -77,7 +77,7 @@ func (l *loop) target(revision string) (deploy.Revision, error) {
 		return rev, err
 	}
 	if err := l.e.o.Platform.Readiness(rev); err != nil {
-		return rev, &Error{Refused, fmt.Sprintf("%s cannot be started any more: %v; kept are: %s", revision, err, list(l.kept()))}
+		return rev, &Error{Code: Refused, Message: fmt.Sprintf("%s cannot be started any more: %v; kept are: %s", revision, err, list(l.kept()))}
 	}
 	return rev, nil
 }

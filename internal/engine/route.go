@@ -30,6 +30,9 @@ func (l *loop) translate(s deploy.Service) proxy.Route {
 		Stable: r.Stable, Canary: r.Canary, Full: r.Full, MaxOverload: r.MaxOverload, Hold: r.Hold, HoldTimeout: s.HoldTimeout.D(),
 		DrainTimeout: s.DrainTimeout.D(), Affinity: affinity(s.Affinity), Rollout: r.Rollout, Retries: retries(s.Retries),
 		Limits: proxy.Limits{Body: int64(s.Limits.Body), ResponseTimeout: s.Limits.ResponseTimeout.D()}, Balance: s.Balance}
+	if l.judging != nil {
+		route.Hang = l.judging.hang(s)
+	}
 	for _, split := range r.Splits {
 		route.Groups = append(route.Groups, proxy.Group{Revision: split.Revision, Share: max(0, int(split.Share)), Match: matches(split.Match)})
 	}

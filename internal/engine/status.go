@@ -41,8 +41,8 @@ type RolloutStatus struct {
 	Waiting  string          `json:"waiting,omitempty"`
 	Started  time.Time       `json:"started"`
 	Previews string          `json:"preview,omitempty"` // address that reaches the candidate
-	Figures  []deploy.Figure `json:"figures,omitempty"`
-	Notes    []string        `json:"notes,omitempty"`
+	Analysis []deploy.Figure `json:"analysis"`          // what the analysis says now, stream by stream
+	Notes    []string        `json:"notes,omitempty"`   // what the receipt will say aloud
 }
 
 // InstanceStatus is one instance.
@@ -106,7 +106,7 @@ func rolloutStatus(r deploy.Rollout, routing deploy.Routing, preview string) *Ro
 		reason = r.Waiting
 	}
 	return &RolloutStatus{ID: r.ID, From: r.From, To: r.To, Step: r.At + 1, Steps: len(steps), Name: r.Step().Name, Phase: r.Phase,
-		Weight: max(0, routing.Share(r.To)).Percent(), Reason: reason, Waiting: r.Waiting, Started: r.Created, Previews: preview, Figures: r.Figures, Notes: r.Notes}
+		Weight: max(0, routing.Share(r.To)).Percent(), Reason: reason, Waiting: r.Waiting, Started: r.Created, Previews: preview, Analysis: append([]deploy.Figure{}, r.Figures...), Notes: r.Notes}
 }
 
 func (l *loop) instance(i deploy.Instance, o deploy.Observation) InstanceStatus {

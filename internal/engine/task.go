@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/judge"
 	"github.com/naru-deploy/naru/internal/traffic"
 )
 
@@ -29,14 +30,17 @@ func (l *loop) runTask(a deploy.Run) {
 	if !open || preview == "" {
 		return // it is not there yet; the decision comes again
 	}
-	rev := l.revisions[r.To]
+	rev, from, base := l.revisions[r.To], r.From, l.norm.of(r.From)
 	delete(l.work.results, a.Key)
 	l.work.give("run "+a.Key, func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, a.Task.Timeout)
 		defer cancel()
-		err := perform(ctx, a.Task, rev, preview)
+		load, err := perform(ctx, a.Task, rev, preview)
 		return func() {
 			result := deploy.TaskResult{State: deploy.TaskPassed}
+			if load != nil {
+				result.Note = judge.Beside(rev.ID, *load, from, base)
+			}
 			if err != nil {
 				result = deploy.TaskResult{State: deploy.TaskFailed, Reason: err.Error()}
 			}
@@ -54,11 +58,12 @@ func (l *loop) preview() string {
 	return service(state, l.name).Preview
 }
 
-func perform(ctx context.Context, t deploy.Task, rev deploy.Revision, preview string) error {
+// perform runs a test or a load test, and says what the load has shown.
+func perform(ctx context.Context, t deploy.Task, rev deploy.Revision, preview string) (*judge.Load, error) {
 	if t.Load != nil {
 		return loadTest(ctx, *t.Load, preview)
 	}
-	return command(ctx, t, rev, preview)
+	return nil, command(ctx, t, rev, preview)
 }
 
 // command runs a test in the service's folder and its own process group, with the preview's address in its environment.
@@ -110,10 +115,10 @@ func quoted(out []byte) string {
 }
 
 // loadTest puts open-loop load on the preview and holds the answers against the bounds of the file.
-func loadTest(ctx context.Context, l deploy.LoadTest, preview string) error {
+func loadTest(ctx context.Context, l deploy.LoadTest, preview string) (*judge.Load, error) {
 	r, err := traffic.Attack(ctx, preview, l.Path, l.Rate, l.Duration.D())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	figures := fmt.Sprintf("%d requests at %d/s, %.2f%% failed, p50 %s, p99 %s", r.Requests, l.Rate, 100*r.ErrorRate(), r.P50.Round(100*time.Microsecond), r.P99.Round(100*time.Microsecond))
 	allowed := 0.0
@@ -122,9 +127,9 @@ func loadTest(ctx context.Context, l deploy.LoadTest, preview string) error {
 	}
 	switch {
 	case r.ErrorRate() > allowed:
-		return fmt.Errorf("%.2f%% of the requests failed, at most %.2f%% may: %s", 100*r.ErrorRate(), 100*allowed, figures)
+		return nil, fmt.Errorf("%.2f%% of the requests failed, at most %.2f%% may: %s", 100*r.ErrorRate(), 100*allowed, figures)
 	case l.P99 > 0 && r.P99 > l.P99.D():
-		return fmt.Errorf("p99 was %s, at most %s is allowed: %s", r.P99.Round(100*time.Microsecond), l.P99, figures)
+		return nil, fmt.Errorf("p99 was %s, at most %s is allowed: %s", r.P99.Round(100*time.Microsecond), l.P99, figures)
 	}
-	return nil
+	return &judge.Load{Requests: uint64(r.Requests), Errors: r.ErrorRate(), P99: r.P99}, nil
 }

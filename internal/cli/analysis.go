@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+)
+
+// writeAnalysis shows what the analysis says now, stream by stream.
+func writeAnalysis(w io.Writer, from, to string, figures []deploy.Figure) {
+	if len(figures) == 0 {
+		return
+	}
+	rows := [][]string{{"  ANALYSIS", to + ", NEW", from + ", OLD", "AGAINST", "WORSE BY AT MOST"}}
+	for _, f := range figures {
+		rows = append(rows, []string{"  " + subject(f), counted(f, f.Canary), rate(f, f.Stable), against(f), atMost(f)})
+	}
+	writeTable(w, rows)
+}
+
+// subject names what a figure is about.
+func subject(f deploy.Figure) string {
+	switch {
+	case f.Unit == "": // a source
+		return f.Stream
+	case f.Tail != "":
+		return short(f.Event) + " (" + f.Tail + ")"
+	case f.Bound != nil:
+		return fmt.Sprintf("%s, max %s", short(f.Event), percent(*f.Bound))
+	}
+	return short(f.Event)
+}
+
+// short leaves out what the column says.
+func short(event string) string { return strings.Replace(event, "slower than", "over", 1) }
+
+func rate(f deploy.Figure, r *deploy.Reading) string {
+	switch {
+	case r == nil:
+		return "-"
+	case f.Unit == "":
+		return strconv.FormatFloat(r.Value, 'g', 4, 64)
+	}
+	return percent(math.Round(r.Value*1000) / 1000)
+}
+
+// counted is a rate and over how many requests it was measured.
+func counted(f deploy.Figure, r *deploy.Reading) string {
+	if r == nil || f.Unit == "" {
+		return rate(f, r)
+	}
+	return rate(f, r) + " of " + thousands(r.Requests)
+}
+
+// against is the evidence against the canary: an e-value and the one at which it is rolled back.
+func against(f deploy.Figure) string {
+	switch {
+	case f.Limit == 0:
+		return "-"
+	case f.Evidence >= 1e6:
+		return fmt.Sprintf(">1e6/%.0f", f.Limit)
+	case f.Evidence >= 10:
+		return fmt.Sprintf("%.0f/%.0f", f.Evidence, f.Limit)
+	}
+	return fmt.Sprintf("%.1f/%.0f", f.Evidence, f.Limit)
+}
+
+// atMost is the harm that is excluded, and what it takes to exclude the one that is asked about.
+func atMost(f deploy.Figure) string {
+	points := func(v float64) string { return strconv.FormatFloat(v, 'g', 2, 64) + " points" }
+	switch {
+	case f.Enough == 0:
+		return "-"
+	case f.Clearance >= f.Enough:
+		return points(f.Margin) + ", as asked"
+	}
+	text := "not known yet"
+	if f.Excluded != nil {
+		text = points(*f.Excluded)
+	}
+	text += fmt.Sprintf(", asked %.2g", f.Margin)
+	if f.MoreRequests != nil {
+		text += fmt.Sprintf(": %s more requests", thousands(*f.MoreRequests))
+		if f.MoreMinutes != nil {
+			text += ", " + about(*f.MoreMinutes)
+		}
+	}
+	return text
+}
+
+// about writes minutes roughly.
+func about(minutes float64) string {
+	switch {
+	case minutes < 1:
+		return fmt.Sprintf("%.0fs", math.Ceil(minutes*60))
+	case minutes < 120:
+		return fmt.Sprintf("%.0f min", math.Ceil(minutes))
+	}
+	return fmt.Sprintf("%.0f h", math.Ceil(minutes*float64(time.Minute)/float64(time.Hour)))
+}
+
+// writeJudgements shows what the analysis said of every step; not once more what stands above.
+func writeJudgements(w io.Writer, all []deploy.Judgement, above []string) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	rows := [][]string{{"  STEP", "VERDICT", "ON WHAT"}}
+	for _, j := range all {
+		reason := j.Reason
+		if slices.ContainsFunc(above, func(said string) bool { return strings.Contains(said, reason) }) {
+			reason = "as said above"
+		}
+		rows = append(rows, []string{"  " + j.Step, string(j.Outcome), reason})
+	}
+	writeTable(w, rows)
+}

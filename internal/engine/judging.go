@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/naru-deploy/naru/internal/analysis"
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/judge"
+	"github.com/naru-deploy/naru/internal/proxy"
+)
+
+// judging feeds the judge of the open rollout with what the proxies count. It is stored with the rollout together with
+// the counters that it has taken in, so a controller that was killed takes in what it missed, once.
+type judging struct {
+	Judge judge.Judge     `json:"judge"`
+	Epoch string          `json:"epoch"` // of the proxy whose counters these are
+	Taken counters        `json:"taken"`
+	At    time.Time       `json:"at"`             // when they were read
+	Hang  deploy.Duration `json:"hang,omitempty"` // hang deadline; 0: not known yet
+
+	saved time.Time
+}
+
+// counters are what a proxy has counted so far, for the judge.
+type counters struct {
+	Canary arm `json:"canary"` // randomly assigned
+	Stable arm `json:"stable"`
+	Chosen arm `json:"chosen"` // sent to the canary by match rules
+}
+
+// arm is one revision's part of it.
+type arm struct {
+	Decided uint64          `json:"decided"`
+	Charged uint64          `json:"charged"`
+	Faults  uint64          `json:"faults"`
+	Drawn   analysis.Tally  `json:"drawn"` // requests whose users are not known, so that each was drawn for itself
+	Done    proxy.Histogram `json:"done"`
+	Aged    proxy.Histogram `json:"aged"` // given up by the client, or in flight: by the age reached
+}
+
+// read picks an arm out of the meters.
+func read(meters []proxy.Meter, revision, assignment string) (a arm) {
+	for _, m := range meters {
+		if m.Revision != revision || m.Assignment != assignment {
+			continue
+		}
+		a.Decided += m.Decided
+		a.Charged += m.Charged
+		a.Faults += m.Faults
+		a.Drawn.Requests += m.Decided - min(m.Known, m.Decided)
+		a.Drawn.Events += m.Faults - min(m.KnownFaults, m.Faults)
+		a.Done.Merge(m.Latency)
+		a.Aged.Merge(m.GivenUp)
+		a.Aged.Merge(m.Ages)
+	}
+	return a
+}
+
+func readAll(meters []proxy.Meter, r deploy.Rollout) counters {
+	return counters{Canary: read(meters, r.To, random), Stable: read(meters, r.From, random), Chosen: read(meters, r.To, "matched")}
+}
+
+// random is the assignment that is compared: those users are alike.
+const random = "random"
+
+// since is what was counted after an earlier look. Counters never fall; of a charge that was read a moment before its
+// request the analysis takes care.
+func (a arm) since(b arm) analysis.Counts {
+	return analysis.Counts{Requests: fresh(a.Decided, b.Decided), Failed: fresh(a.Charged, b.Charged), Faults: fresh(a.Faults, b.Faults),
+		Drawn: analysis.Tally{Requests: fresh(a.Drawn.Requests, b.Drawn.Requests), Events: fresh(a.Drawn.Events, b.Drawn.Events)},
+		Done:  rise(a.Done, b.Done), Aged: rise(a.Aged, b.Aged)}
+}
+
+// fresh is what a counter has gained.
+func fresh(now, before uint64) uint64 { return now - min(now, before) }
+
+// rise is the change of a histogram by bucket, nil where nothing was ever counted.
+func rise(now, before proxy.Histogram) []int32 {
+	n, b := now.Counts(), before.Counts()
+	if n == nil && b == nil {
+		return nil
+	}
+	out := make([]int32, analysis.Buckets)
+	for i := range out {
+		if n != nil {
+			out[i] += int32(n[i])
+		}
+		if b != nil {
+			out[i] -= int32(b[i])
+		}
+	}
+	return out
+}
+
+// beginJudging makes the judge of a rollout that begins now; nothing of what was counted before is held against anybody.
+func (l *loop) beginJudging(r deploy.Rollout, s deploy.Service, state proxy.State, meters []proxy.Meter) *judging {
+	if s.Worker() || !s.Analysis.On() || r.From == "" {
+		return nil
+	}
+	return &judging{Judge: judge.Begin(r, s.Analysis, l.norm.of(r.From)), Epoch: state.Epoch, Taken: readAll(meters, r), At: state.Time}
+}
+
+// see takes in what the proxy has counted since the last look.
+func (j *judging) see(r deploy.Rollout, now time.Time, state proxy.State, seen proxy.ServiceState) {
+	if state.Epoch == "" || state.Epoch == j.Epoch && !state.Time.After(j.At) {
+		return
+	}
+	if state.Epoch != j.Epoch { // a new proxy counts from nothing
+		j.Epoch, j.Taken = state.Epoch, counters{}
+	}
+	span := state.Time.Sub(j.At)
+	if j.At.IsZero() || span < 0 {
+		span = 0
+	}
+	read := readAll(seen.Meters, r)
+	j.Judge.See(r, now, judge.Sample{Span: span, Canary: read.Canary.since(j.Taken.Canary), Stable: read.Stable.since(j.Taken.Stable),
+		Chosen: read.Chosen.since(j.Taken.Chosen)})
+	j.Taken, j.At = read, state.Time
+}
+
+// keep is the text to store, nil when what is stored is recent enough: evidence lost with a controller is gathered again.
+func (j *judging) keep(now time.Time, must bool) json.RawMessage {
+	if j == nil || !must && now.Sub(j.saved) < judgingKept {
+		return nil
+	}
+	j.saved = now
+	text, _ := json.Marshal(j) // numbers and names: it cannot fail
+	return text
+}
+
+// judgingKept is how old the stored judge may be.
+const judgingKept = 2 * time.Second
+
+// Bounds of the hang deadline that naru finds by itself.
+const (
+	hangLeast = 5 * time.Second
+	hangTimes = 3   // of what the slowest of 1000 requests to stable takes
+	hangAfter = 200 // requests of stable, at least, that it is found from
+)
+
+// hang is the age from which a request without an answer counts as failed. Where nobody has set it, it follows from what
+// stable takes: a service of long polls is not broken because its requests are long. It is found once for a rollout.
+func (j *judging) hang(s deploy.Service) time.Duration {
+	switch {
+	case s.Analysis.HangDeadline > 0:
+		return s.Analysis.HangDeadline.D()
+	case j.Hang == 0 && j.Judge.Analysis.Base.Answered() >= hangAfter:
+		slow := hangTimes * analysis.Edge(j.Judge.Analysis.Base.Quantile(0.999)+1)
+		j.Hang = deploy.Duration(min(max(slow, hangLeast), s.Limits.ResponseTimeout.D()))
+	}
+	return j.Hang.D()
+}

@@ -1,0 +1,163 @@
+package judge
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/naru-deploy/naru/internal/analysis"
+	"github.com/naru-deploy/naru/internal/deploy"
+)
+
+// Judge is the judge of one rollout.
+type Judge struct {
+	Rollout  string             `json:"rollout"`
+	Step     int                `json:"step"`    // that the analysis is in; -1: none yet
+	Reached  bool               `json:"reached"` // its traffic has been given
+	Kind     kind               `json:"kind"`    // of evidence that the step can give
+	Analysis *analysis.Analysis `json:"analysis"`
+	Pending  Sample             `json:"pending"` // counted since the last tick
+	Answered uint64             `json:"answered"`
+	Since    time.Duration      `json:"since"` // that Answered was counted over: the stay in this step
+}
+
+// Sample is what all proxies together have counted since the sample before it.
+type Sample struct {
+	Span   time.Duration   `json:"span"`
+	Canary analysis.Counts `json:"canary"` // randomly assigned requests
+	Stable analysis.Counts `json:"stable"`
+	Chosen analysis.Counts `json:"chosen"` // requests that match rules have sent to the canary
+}
+
+// kind is what a step lets us know.
+type kind string
+
+const (
+	compared kind = "compared" // both revisions get random requests
+	alone    kind = "alone"    // the canary has everything: only the objectives speak
+	chosen   kind = "chosen"   // only chosen users reach the canary: they are not like the others
+	silent   kind = "silent"   // it gets nothing
+)
+
+// Warmth is how long after a shift of traffic latency is not compared: caches are cold. A step that bakes for less is
+// given as long as it bakes, or it would never be compared at all.
+const Warmth = 30 * time.Second
+
+// Times of a tick. Evidence is taken ten times a second where there is enough traffic for it, and once a second elsewhere.
+const (
+	quickTick = 100 * time.Millisecond
+	slowTick  = time.Second
+	quickRate = 100 // requests per second
+)
+
+// Begin returns the judge of a rollout; base is what is known of the stable revision from before it.
+func Begin(r deploy.Rollout, a deploy.Analysis, base analysis.Baseline) Judge {
+	return Judge{Rollout: r.ID, Step: -1, Analysis: analysis.New(options(a), base)}
+}
+
+func options(a deploy.Analysis) analysis.Options {
+	on := func(stream string) bool { return slices.Contains(a.Streams, stream) }
+	o := analysis.Options{Alpha: part(a.Alpha), Harm: part(a.Margins.Errors), Errors: on(deploy.StreamErrors), Latency: on(deploy.StreamLatency),
+		Guardrail: on(deploy.StreamGuardrail), Shift: int(math.Round(math.Log1p(part(a.Margins.Latency)) / math.Log(analysis.Gamma)))}
+	if o.Guardrail {
+		o.Objective, o.P99 = part(a.Objectives.Errors), a.Objectives.P99.D()
+	}
+	return o
+}
+
+// part reads a share as a number from 0 to 1.
+func part(s *deploy.Share) float64 {
+	if s == nil {
+		return 0
+	}
+	return float64(*s) / float64(deploy.Whole)
+}
+
+// See takes a sample into account. It must be given every sample of the rollout, once.
+func (j *Judge) See(r deploy.Rollout, now time.Time, s Sample) {
+	j.follow(r)
+	j.Pending.Span += s.Span
+	j.Pending.Canary.Add(s.Canary)
+	j.Pending.Stable.Add(s.Stable)
+	j.Pending.Chosen.Add(s.Chosen)
+	if !j.Pending.due() {
+		return
+	}
+	p := j.Pending
+	j.Pending = Sample{}
+	if r.Returning || r.Passed || j.Kind == silent {
+		return
+	}
+	t := analysis.Tick{Span: p.Span, Canary: p.Canary, Stable: p.Stable, Warming: warming(r, now)}
+	if j.Kind == chosen {
+		t.Canary = p.Chosen
+	}
+	j.Answered += t.Canary.Requests
+	j.Since += p.Span
+	j.Analysis.Add(t)
+}
+
+// due decides by counts and time alone, never by how requests ended: then every tick is a fair bet.
+func (s Sample) due() bool {
+	n := float64(s.Canary.Requests + s.Stable.Requests)
+	return s.Span >= slowTick || s.Span >= quickTick && n >= quickRate*s.Span.Seconds()
+}
+
+// follow enters the step that the rollout is in once its picture is true. Until then errors go on being counted at the
+// shares of the step before.
+func (j *Judge) follow(r deploy.Rollout) {
+	reached := !r.Reached.IsZero()
+	if r.Returning || r.Passed || r.At == j.Step && (reached == j.Reached || !reached) {
+		return
+	}
+	first := j.Step < 0
+	if !reached && !first && r.At != j.Step {
+		return // the traffic still stands as the step before has left it
+	}
+	p := r.Forth[r.At].Picture
+	j.Step, j.Reached, j.Kind = r.At, reached, kindOf(p, r)
+	j.Answered, j.Since = 0, 0
+	next := p
+	if r.At+1 < len(r.Forth) {
+		next = r.Forth[r.At+1].Picture
+	}
+	j.Analysis.Enter(analysis.Step{Compared: j.Kind == compared, Share: share(p, r.To), Next: share(next, r.To)})
+}
+
+func kindOf(p deploy.Picture, r deploy.Rollout) kind {
+	switch to, from := share(p, r.To), share(p, r.From); {
+	case to > 0 && from > 0:
+		return compared
+	case to > 0:
+		return alone
+	}
+	for _, g := range p.Groups {
+		if g.Revision == r.To && len(g.Match) > 0 {
+			return chosen
+		}
+	}
+	return silent
+}
+
+// share is a revision's part of the random traffic, from 0 to 1; where it follows the number of instances, their part.
+func share(p deploy.Picture, revision string) float64 {
+	s := p.Share(revision)
+	if s != deploy.Proportional {
+		return float64(s) / float64(deploy.Whole)
+	}
+	n, all := 0, 0
+	for _, g := range p.Groups {
+		if g.Share == deploy.Proportional {
+			all += g.Instances
+			if g.Revision == revision {
+				n += g.Instances
+			}
+		}
+	}
+	return float64(n) / float64(max(1, all))
+}
+
+// warming reports whether the traffic was shifted a moment ago.
+func warming(r deploy.Rollout, now time.Time) bool {
+	return r.Reached.IsZero() || now.Sub(r.Reached) < min(Warmth, r.Step().Gate.Bake)
+}

@@ -1,0 +1,93 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/naru-deploy/naru/internal/analysis"
+	"github.com/naru-deploy/naru/internal/deploy"
+)
+
+// Verdict says what is known of the canary now. answers are the last words of the step's outside sources.
+func (j *Judge) Verdict(r deploy.Rollout, answers []Answer) deploy.Verdict {
+	if r.Returning || r.Passed || j.Step < 0 || j.Step >= len(r.Forth) || r.Forth[j.Step].Gate.Analysis == nil || j.Kind == silent {
+		return deploy.Verdict{}
+	}
+	v := deploy.Verdict{Rollout: r.ID, Step: j.Step, Requests: j.Answered}
+	found := j.Analysis.Findings()
+	say := speaker{r: r, j: j, incident: found.Incident}
+	v.Figures = append(say.figures(found), outside(answers, r)...)
+	if f, stream, guilty := j.Analysis.Guilty(); guilty {
+		v.Outcome, v.Reason = deploy.Fail, say.guilt(stream, f)
+		return v
+	}
+	for _, a := range answers {
+		if a.Breaches >= a.Source.Breaches {
+			v.Outcome, v.Reason = deploy.Fail, fmt.Sprintf("%s, %s in a row", a.words(r), plural(a.Breaches, "answer"))
+			return v
+		}
+	}
+	if i := found.Incident; i.Open && !i.Old {
+		v.Outcome, v.Reason = deploy.Freeze, say.incidentWords()
+		if i.Shifted {
+			v.Outcome = deploy.BackOne
+		}
+		return v
+	}
+	v.Outcome, v.Reason = j.weigh(say, found, answers)
+	return v
+}
+
+// weigh says whether enough speaks for the canary to go on, and otherwise what is missing most.
+func (j *Judge) weigh(say speaker, found analysis.Findings, answers []Answer) (deploy.Outcome, string) {
+	if j.Answered == 0 {
+		return deploy.Inconclusive, "no request has reached " + say.r.To
+	}
+	for _, f := range against(found) {
+		if f.Evidence >= analysis.Calm {
+			return deploy.Inconclusive, say.doubt(f)
+		}
+	}
+	var worst *analysis.Finding
+	if j.Kind == compared {
+		for _, f := range asked(found) {
+			if f.Clearance < analysis.Enough && (worst == nil || f.Missing > worst.Missing) {
+				worst = &f
+			}
+		}
+	}
+	if worst != nil {
+		return deploy.Inconclusive, say.missing(*worst)
+	}
+	for _, a := range answers {
+		if a.Source.Needed() && !a.good() {
+			return deploy.Inconclusive, a.words(say.r)
+		}
+	}
+	return deploy.Pass, say.cleared(found)
+}
+
+// minutes is how long the canary takes to answer so many requests at its present rate.
+func (j *Judge) minutes(requests float64) float64 {
+	if j.Answered == 0 || j.Since <= 0 {
+		return math.Inf(1)
+	}
+	rate := float64(j.Answered) / j.Since.Seconds()
+	return requests / rate / 60
+}
+
+// against lists the streams that can roll a canary back.
+func against(f analysis.Findings) []analysis.Finding {
+	out := append([]analysis.Finding{f.Errors}, f.Latency...)
+	return append(out, f.Guardrail...)
+}
+
+// asked lists the streams that must have excluded a harm before the canary gets more.
+func asked(f analysis.Findings) (out []analysis.Finding) {
+	for _, one := range append([]analysis.Finding{f.Errors}, f.Latency...) {
+		if one.Margin > 0 {
+			out = append(out, one)
+		}
+	}
+	return out
+}
