@@ -58,7 +58,7 @@ func (r room) neighbours() (out []string) {
 func house(t *testing.T) map[string]room {
 	t.Helper()
 	rooms := map[string]room{}
-	for _, top := range []string{"cmd", "internal", "examples", "test"} {
+	for _, top := range []string{"cmd", "internal", "examples", "bench", "test"} {
 		err := filepath.WalkDir(filepath.Join("..", top), func(file string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || filepath.Ext(file) != ".go" {
 				return err

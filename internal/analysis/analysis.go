@@ -78,7 +78,7 @@ func (a *Analysis) Add(t Tick) {
 		a.Errors.add(t, a.Step.Compared, a.Base)
 	}
 	a.addLatency(t)
-	if !a.disturbed() {
+	if !a.Disturbed() {
 		a.Base.Add(t.Span, t.Stable)
 	}
 	a.judge()
@@ -110,9 +110,9 @@ func (a *Analysis) addLatency(t Tick) {
 	}
 }
 
-// disturbed: stable is not itself, so that nothing is to be learnt from it. A minute of failures would be a wrong
+// Disturbed reports whether a new incident is open: stable is not itself, so that nothing is to be learnt from it. A minute of failures would be a wrong
 // plug-in for the half hour after it, and no release could show in that time that it does no harm.
-func (a *Analysis) disturbed() bool {
+func (a *Analysis) Disturbed() bool {
 	for i := range a.Guards {
 		if a.Guards[i].Open && !a.Guards[i].Old {
 			return true
@@ -121,10 +121,17 @@ func (a *Analysis) disturbed() bool {
 	return false
 }
 
-// renew lets promotion ask anew: what was seen before and in an incident says nothing of a healthy day.
+// renew lets promotion ask anew, and the step be counted anew: what was seen before and in an incident says nothing of a
+// healthy day.
 func (a *Analysis) renew() {
 	a.Errors.All.Harm.restart(false)
+	a.Errors.All.Canary, a.Errors.All.Stable = Tally{}, Tally{}
 	for i := range a.Latency {
-		a.Latency[i].Harm.restart(true)
+		q := &a.Latency[i]
+		q.Harm.restart(true)
+		q.Canary, q.Stable = Tally{}, Tally{}
+	}
+	for i := range a.Guards {
+		a.Guards[i].Canary, a.Guards[i].Stable = Tally{}, Tally{}
 	}
 }

@@ -9,6 +9,15 @@ func (a *Analysis) Guilty() (Finding, string, bool) {
 	return a.Guilt.Finding, a.Guilt.Stream, true
 }
 
+// Retry takes a conviction back whose witness was the canary alone, when stable is given traffic again to compare with: the
+// guardrail begins anew. Whoever calls it spends the guardrail's part of alpha once more.
+func (a *Analysis) Retry() {
+	a.Guilt = nil
+	for i := range a.Guards {
+		a.Guards[i].Against, a.Guards[i].Outage = newWatch(), newOutage()
+	}
+}
+
 func (a *Analysis) guilty(stream string) bool { return a.Guilt != nil && a.Guilt.Stream == stream }
 
 // judge latches the first conviction.
@@ -22,7 +31,11 @@ func (a *Analysis) judge() {
 	case len(a.Latency) > 0 && a.slowness() >= a.Options.limit(latencyPart):
 		a.convict(latencyStream, a.latencyFinding(a.slowest()))
 	case g != nil:
-		a.convict(guardrailStream, a.guardFinding(g))
+		f := a.guardFinding(g)
+		if run := g.Against.leader().Seen; run.Canary.Events > 0 { // the step may have been a good one until then
+			f.Canary, f.Stable = run.Canary, run.Stable
+		}
+		a.convict(guardrailStream, f)
 	}
 }
 

@@ -13,6 +13,11 @@ func (r Rollout) gate(o Observation) Rollout {
 	if v := o.Verdict; r.about(v) && v.Outcome == BackOne && r.At > 0 && !skip {
 		return r.backOne(v, o.Now)
 	}
+	r = r.frost(o, skip)
+	if !r.FrozenAt.IsZero() {
+		r.Phase, r.Waiting = Analysing, o.Verdict.Reason
+		return r
+	}
 	if left := g.Bake - o.Now.Sub(r.Reached); left > 0 && !skip {
 		r.Phase, r.Waiting = Baking, "bake time, "+seconds(left)+" left"
 		return r
@@ -31,6 +36,20 @@ func (r Rollout) gate(o Observation) Rollout {
 		return r
 	}
 	return r.enter(r.At+1, o.Now)
+}
+
+// frost stops the clocks of bake and patience while the analysis freezes the rollout: an incident is no time in which
+// evidence could have been gathered.
+func (r Rollout) frost(o Observation, skip bool) Rollout {
+	frozen := r.about(o.Verdict) && o.Verdict.Outcome == Freeze && !skip
+	switch {
+	case frozen && r.FrozenAt.IsZero():
+		r.FrozenAt = o.Now
+	case !frozen && !r.FrozenAt.IsZero():
+		r = r.thaw(o.Now.Sub(r.FrozenAt))
+		r.FrozenAt = time.Time{}
+	}
+	return r
 }
 
 // about reports whether a verdict is about the step that the rollout is in: the figures of five percent say little about

@@ -346,3 +346,29 @@ func TestPromoteOverAFreeze(t *testing.T) {
 	l.say(Command{Verb: Promote})
 	l.until(t, "the next step", func(s State) bool { return s.Rollout.At == 1 })
 }
+
+// TestFreezeStopsTheClocks holds an incident against the time in which evidence is waited for: it does not count.
+func TestFreezeStopsTheClocks(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(1000, 0).Add(time.Duration(s) * time.Second) }
+	r := Rollout{ID: "s-2", Service: "s", To: "r2", Forth: []Step{{Name: "50%", Gate: Gate{Bake: 10 * time.Second, Analysis: &Analysis{OnInsufficient: "promote"}}}, {Name: "100%"}}, Reached: at(0), Entered: at(0)}
+	look := func(now int, outcome Outcome) {
+		r = r.gate(Observation{Now: at(now), Verdict: Verdict{Rollout: "s-2", Outcome: outcome, Requests: 5, Reason: "so it is"}})
+	}
+	look(5, Freeze)
+	if r.Phase != Analysing || r.Waiting != "so it is" {
+		t.Errorf("%s: %s", r.Phase, r.Waiting)
+	}
+	look(500, Freeze)
+	look(600, Inconclusive)
+	if left := 10*time.Second - at(600).Sub(r.Reached); left != 5*time.Second || r.Phase != Baking {
+		t.Errorf("%s, %s of the bake is left", r.Phase, left)
+	}
+	look(624, Inconclusive)
+	if r.At != 0 {
+		t.Error("the patience was spent in the incident")
+	}
+	look(626, Inconclusive)
+	if r.At != 1 || len(r.Notes) != 1 {
+		t.Errorf("step %d, notes %q", r.At+1, r.Notes)
+	}
+}

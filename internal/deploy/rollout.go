@@ -58,6 +58,7 @@ type Rollout struct {
 	Judged      []Judgement `json:"judged,omitempty"`       // what the analysis has said of the steps, in the order in which they were left
 	Asked       bool        `json:"asked,omitempty"`        // the last of Judged is about the present stay in this step
 	SteppedBack bool        `json:"stepped_back,omitempty"` // a step was taken back because stable suffered: it is not done twice
+	FrozenAt    time.Time   `json:"frozen_at,omitzero"`     // since when the analysis lets nothing be promoted; zero: it does
 
 	Created time.Time `json:"created"`
 	Entered time.Time `json:"entered"`          // since when the present picture has not been true: the deadline runs from here
@@ -142,6 +143,9 @@ func (r Rollout) thaw(d time.Duration) Rollout {
 	if !r.Reached.IsZero() {
 		r.Reached = r.Reached.Add(d)
 	}
+	if !r.FrozenAt.IsZero() {
+		r.FrozenAt = r.FrozenAt.Add(d)
+	}
 	return r
 }
 
@@ -164,7 +168,7 @@ func (r Rollout) Resumed(now time.Time) Rollout {
 // turnBack sends the rollout where it came from. It happens once: a way back is never itself rolled back.
 func (r Rollout) turnBack(now time.Time, reason string) Rollout {
 	r.Returning, r.At, r.Reason = true, 0, reason
-	r.Entered, r.Reached, r.PausedAt = now, time.Time{}, time.Time{}
+	r.Entered, r.Reached, r.PausedAt, r.FrozenAt = now, time.Time{}, time.Time{}, time.Time{}
 	r.Phase, r.Waiting = RollingBack, "stable to take everything back"
 	return r
 }
@@ -172,7 +176,7 @@ func (r Rollout) turnBack(now time.Time, reason string) Rollout {
 // enter begins a step of the way forth.
 func (r Rollout) enter(at int, now time.Time) Rollout {
 	r.At, r.Entered, r.Reached = at, now, time.Time{}
-	r.Skip, r.Served, r.Asked, r.Sick = false, false, false, time.Time{}
+	r.Skip, r.Served, r.Asked, r.Sick, r.FrozenAt = false, false, false, time.Time{}, time.Time{}
 	r.Phase, r.Waiting = Starting, ""
 	return r
 }

@@ -18,7 +18,8 @@ type Judge struct {
 	Analysis *analysis.Analysis `json:"analysis"`
 	Pending  Sample             `json:"pending"` // counted since the last tick
 	Answered uint64             `json:"answered"`
-	Since    time.Duration      `json:"since"` // that Answered was counted over: the stay in this step
+	Since    time.Duration      `json:"since"`              // that Answered was counted over: the stay in this step
+	Returned bool               `json:"returned,omitempty"` // the incident that is open has taken a step back already
 }
 
 // Sample is what all proxies together have counted since the sample before it.
@@ -95,6 +96,7 @@ func (j *Judge) See(r deploy.Rollout, now time.Time, s Sample) {
 	j.Answered += t.Canary.Requests
 	j.Since += p.Span
 	j.Analysis.Add(t)
+	j.Returned = j.Returned && j.Analysis.Disturbed()
 }
 
 // due decides by counts and time alone, never by how requests ended: then every tick is a fair bet.
@@ -113,6 +115,10 @@ func (j *Judge) follow(r deploy.Rollout) {
 	first := j.Step < 0
 	if !reached && !first && r.At != j.Step {
 		return // the traffic still stands as the step before has left it
+	}
+	if r.At < j.Step {
+		j.Analysis.Retry()
+		j.Returned = true
 	}
 	p := r.Forth[r.At].Picture
 	j.Step, j.Reached, j.Kind = r.At, reached, kindOf(p, r)

@@ -155,7 +155,9 @@ func (s speaker) guilt(stream string, f analysis.Finding) string {
 }
 
 // doubt is why a step does not pass although nobody is guilty.
-func (s speaker) doubt(f analysis.Finding) string { return s.rates(f) + "; " + strength(f) }
+func (s speaker) doubt(f analysis.Finding) string {
+	return s.rates(f) + "; " + strength(f) + "; more requests will tell, or naru promote " + s.r.Service
+}
 
 // missing is what a step waits for.
 func (s speaker) missing(f analysis.Finding) string { return s.rates(f) + ": " + s.excluded(f) }
@@ -192,10 +194,6 @@ func (s speaker) guards(found analysis.Findings) string {
 // incidentWords says that stable itself is in trouble.
 func (s speaker) incidentWords() string {
 	f := s.incident.Finding
-	text := fmt.Sprintf("%s itself breaks the objective: %s of its %s requests since then %s, allowed are %s (evidence %s of %s); nobody is blamed and nothing is promoted until it keeps it again",
+	return fmt.Sprintf("%s itself breaks the objective: %s of its %s requests since then %s, allowed are %s (evidence %s of %s); nobody is blamed and nothing is promoted until it keeps it again",
 		s.r.From, percent(f.Stable.Rate()), thousands(f.Stable.Requests), event(f), percent(f.Objective), evidence(f.Evidence), thousands(uint64(f.Limit)))
-	if s.incident.Shifted {
-		text += fmt.Sprintf("; it began right after %s was given more traffic", s.r.To)
-	}
-	return text
 }

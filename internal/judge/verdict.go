@@ -19,6 +19,9 @@ func (j *Judge) Verdict(r deploy.Rollout, answers []Answer) deploy.Verdict {
 	v.Figures = append(say.figures(found), outside(answers, r)...)
 	if f, stream, guilty := j.Analysis.Guilty(); guilty {
 		v.Outcome, v.Reason = deploy.Fail, say.guilt(stream, f)
+		if stream == deploy.StreamGuardrail && j.mayAsk(r) {
+			v.Outcome, v.Reason = deploy.BackOne, v.Reason+fmt.Sprintf("; %s is given traffic again to see whether it fares better", r.From)
+		}
 		return v
 	}
 	for _, a := range answers {
@@ -29,13 +32,21 @@ func (j *Judge) Verdict(r deploy.Rollout, answers []Answer) deploy.Verdict {
 	}
 	if i := found.Incident; i.Open && !i.Old {
 		v.Outcome, v.Reason = deploy.Freeze, say.incidentWords()
-		if i.Shifted {
-			v.Outcome = deploy.BackOne
+		if i.Shifted && !j.Returned {
+			v.Outcome, v.Reason = deploy.BackOne, v.Reason+fmt.Sprintf("; it began right after %s was given more traffic", r.To)
 		}
 		return v
 	}
 	v.Outcome, v.Reason = j.weigh(say, found, answers)
 	return v
+}
+
+// mayAsk reports whether the canary answers alone, and one step back it would not. An incident that strikes everybody cannot
+// be told there from a fault of the canary, and a step back tells within seconds. Where people have paused the rollout, or
+// have skipped the gate, it would not be taken.
+func (j *Judge) mayAsk(r deploy.Rollout) bool {
+	return j.Kind == alone && j.Step == r.At && r.At > 0 && kindOf(r.Forth[r.At-1].Picture, r) == compared &&
+		!r.Reached.IsZero() && r.PausedAt.IsZero() && !r.Skip && !r.SkipAll
 }
 
 // weigh says whether enough speaks for the canary to go on, and otherwise what is missing most.
@@ -44,8 +55,8 @@ func (j *Judge) weigh(say speaker, found analysis.Findings, answers []Answer) (d
 		return deploy.Inconclusive, "no request has reached " + say.r.To
 	}
 	for _, f := range against(found) {
-		if f.Evidence >= analysis.Calm {
-			return deploy.Inconclusive, say.doubt(f)
+		if f.Evidence >= analysis.Calm { // not missing evidence, which may be waived: some that speaks against it
+			return deploy.Freeze, say.doubt(f)
 		}
 	}
 	var worst *analysis.Finding
