@@ -18,12 +18,20 @@ import (
 const (
 	demoProbe = 250 * time.Millisecond // between two probes
 	demoDrain = 2 * time.Second        // until WebSockets are told to come back
-	demoBake  = 3 * time.Second        // of each step
+	demoBake  = 2 * time.Second        // of each step; evidence is waited for three times as long
 	demoWarm  = 5 * time.Second        // of blue, after the switch
 	demoLoad  = 3 * time.Second        // of the load test
 )
 
-// shortened takes over the settings of an example with times that suit a demo, and says which ones it has changed.
+// Margins of the demo, where those of an example are finer. In a few seconds there are too few requests to exclude a small
+// harm, and an instance that has just been started may be slower than an old one by more than a few percent.
+const (
+	demoErrors  = deploy.Whole / 100
+	demoLatency = deploy.Whole / 4
+)
+
+// shortened takes over the settings of an example with times and margins that suit a demo, and says which ones it has
+// changed.
 func shortened(s deploy.Service) (deploy.Service, []string) {
 	s = s.Normalise() // a copy that shares no memory
 	var said []string
@@ -31,6 +39,12 @@ func shortened(s deploy.Service) (deploy.Service, []string) {
 		if d != nil && d.D() > to {
 			said = append(said, fmt.Sprintf("%s %s -> %s", name, *d, deploy.Duration(to)))
 			*d = deploy.Duration(to)
+		}
+	}
+	widen := func(name string, p **deploy.Share, to deploy.Share) {
+		if *p != nil && **p < to {
+			said = append(said, fmt.Sprintf("%s %s -> %s", name, **p, to))
+			*p = new(to)
 		}
 	}
 	cut("health.interval", &s.Health.Interval, demoProbe)
@@ -51,6 +65,8 @@ func shortened(s deploy.Service) (deploy.Service, []string) {
 			cut(fmt.Sprintf("steps[%d].bake", i), o.Steps[i].Bake, demoBake)
 		}
 	}
+	widen("margins.errors", &s.Analysis.Margins.Errors, demoErrors)
+	widen("margins.latency", &s.Analysis.Margins.Latency, demoLatency)
 	return s, said
 }
 
@@ -75,12 +91,12 @@ func (d *demo) configure(root string, one scenario, folder string) (*config.File
 	if err != nil {
 		return nil, fmt.Errorf("write the settings of %s: %w", one.name, err)
 	}
-	head := fmt.Sprintf("# Made by naru demo from %s.\n# Shortened: %s.\n\n", origin, strings.Join(said, ", "))
+	head := fmt.Sprintf("# Made by naru demo from %s.\n# Shortened and widened: %s.\n\n", origin, strings.Join(said, ", "))
 	path := filepath.Join(folder, "naru.yaml")
 	if err := os.WriteFile(path, append([]byte(head), text...), 0o600); err != nil {
 		return nil, fmt.Errorf("write the configuration: %w", err)
 	}
-	d.item("file", "examples/"+one.name+"/naru.yaml with shorter times: "+strings.Join(said, ", "))
+	d.item("file", "examples/"+one.name+"/naru.yaml with shorter times and wider margins: "+strings.Join(said, ", "))
 	return config.Load(path)
 }
 

@@ -227,6 +227,8 @@ func TestCanaryThatIsAloneGetsAWitness(t *testing.T) {
 		return c
 	}
 	guilty := alone()
+	guilty.r.At, guilty.r.Reached = 0, time.Time{}
+	expect(t, guilty.j.Verdict(guilty.r, nil), deploy.BackOne) // the step is being taken: stable is waited for
 	guilty.reach(0)
 	expect(t, guilty.pass(3), deploy.Fail, "errors: ")
 

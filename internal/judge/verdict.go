@@ -43,8 +43,11 @@ func (j *Judge) Verdict(r deploy.Rollout, answers []Answer) deploy.Verdict {
 
 // mayAsk reports whether the canary answers alone, and one step back it would not. An incident that strikes everybody cannot
 // be told there from a fault of the canary, and a step back tells within seconds. Where people have paused the rollout, or
-// have skipped the gate, it would not be taken.
+// have skipped the gate, it would not be taken; where it has been taken already, stable is only waited for.
 func (j *Judge) mayAsk(r deploy.Rollout) bool {
+	if j.Kind == alone && j.Step > r.At {
+		return true
+	}
 	return j.Kind == alone && j.Step == r.At && r.At > 0 && kindOf(r.Forth[r.At-1].Picture, r) == compared &&
 		!r.Reached.IsZero() && r.PausedAt.IsZero() && !r.Skip && !r.SkipAll
 }
