@@ -2,6 +2,8 @@ package examples_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +90,38 @@ func TestSlowIsUnhealthyFirst(t *testing.T) {
 	if status, _, _ := p.ask(t, http.DefaultClient, "GET", "/timeline", ""); status != 200 {
 		t.Errorf("/timeline answered %d when ready", status)
 	}
+}
+
+// Two versions with the same file go wrong together, and are well together when it is gone.
+func TestAFileIsAnIncidentOfAllVersions(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "incident")
+	var programs []*program
+	for _, version := range []string{"2.0", "2.1-late-1ms"} {
+		address := freeAddress(t)
+		cmd, log := command("social", "--version", version, "--listen", address)
+		cmd.Env = append(cmd.Env, "FAULT_FILE="+path)
+		p := launch(t, cmd, log, address)
+		p.waitHealthy(t)
+		programs = append(programs, p)
+	}
+	answer := func(want int) {
+		t.Helper()
+		for _, p := range programs {
+			if status, _, _ := p.ask(t, http.DefaultClient, "GET", "/timeline", ""); status != want {
+				t.Errorf("/timeline answered %d, want %d", status, want)
+			}
+		}
+	}
+	answer(200)
+	if err := os.WriteFile(path, []byte("flaky-100%"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	answer(500)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	answer(200)
 }
 
 func TestLateTakesItsTime(t *testing.T) {

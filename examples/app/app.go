@@ -92,7 +92,7 @@ func (p Program) live(listener net.Listener, broken fault.Fault, s Service) erro
 	defer stop()
 	var ready atomic.Bool
 	server := &http.Server{
-		Handler:           p.versioned(broken.Wrap(p.guard(&ready, s.Handler))),
+		Handler:           p.versioned(fault.File(os.Getenv("FAULT_FILE")).Wrap(broken.Wrap(p.guard(&ready, s.Handler)))),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          p.Log,
 	}

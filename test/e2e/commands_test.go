@@ -256,7 +256,7 @@ func (s *stand) remembers() {
 	if first := h.Rollouts[0]; first.Message != "the first" || first.Outcome != deploy.Promoted || first.Version != "3.0" {
 		s.t.Errorf("the first rollout: %+v", first)
 	}
-	contains(s.t, "history shows", s.must(0, "history", "chat"), "the first", "aborted", "rolled back by hand", "kept revisions: r1 (3.0), r2 (3.0), r3 (3.1), r4 (3.2), r5 (3.3)")
+	contains(s.t, "history shows", words(s.must(0, "history", "chat")), "the first", "aborted", "rolled back by hand", "kept revisions: r1 (3.0), r2 (3.0), r3 (3.1), r4 (3.2), r5 (3.3)")
 	if r := s.receipt(s.must(0, "receipt", "chat", "chat-2", "--json")); r.Rollout != "chat-2" || r.To != "r2" {
 		s.t.Errorf("receipt of chat-2: %+v", r)
 	}

@@ -47,6 +47,9 @@ func contains(t *testing.T, what, text string, words ...string) {
 	}
 }
 
+// words puts what is broken into lines on one.
+func words(text string) string { return strings.Join(strings.Fields(text), " ") }
+
 // following is a command that runs beside the test.
 type following struct {
 	s         *stand

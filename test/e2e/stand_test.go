@@ -149,8 +149,20 @@ func (s *stand) end() {
 		return
 	}
 	s.closed = true
+	if s.t.Failed() {
+		for _, args := range [][]string{{"status"}, {"receipt", "chat"}} { // of what most stands run
+			out, _ := s.command(args...).CombinedOutput()
+			s.t.Logf("naru %s says:\n%s", args[0], out)
+		}
+	}
 	if out, err := s.command("down", "-f", "naru.yaml", "--now").CombinedOutput(); err != nil {
 		s.t.Errorf("naru down: %v: %s", err, out)
+	}
+	if s.ended != nil { // down returns when serve has let go of the state, just before its process has ended
+		select {
+		case <-s.ended:
+		case <-time.After(10 * time.Second):
+		}
 	}
 	if strings.Contains(s.logs(), "DATA RACE") {
 		s.t.Error("the race detector has found something")
