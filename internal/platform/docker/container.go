@@ -75,16 +75,16 @@ func (p *Platform) inspect(ctx context.Context, name string) (*seen, error) {
 		return nil, explain(err)
 	}
 	if c := result.Container; c.Config != nil && c.State != nil && c.Config.Labels[labelServer] == p.server {
-		return describe(c), nil
+		return p.describe(c), nil
 	}
 	return nil, nil
 }
 
-func describe(c container.InspectResponse) *seen {
+func (p *Platform) describe(c container.InspectResponse) *seen {
 	labels := c.Config.Labels
 	s := &seen{
 		container: c.ID, instance: labels[labelInstance], service: labels[labelService], revision: labels[labelRevision],
-		status: c.State.Status, pid: c.State.Pid, exit: c.State.ExitCode, oom: c.State.OOMKilled, fault: c.State.Error,
+		status: c.State.Status, pid: c.State.Pid, exit: c.State.ExitCode, oom: c.State.OOMKilled || p.world.hasStarved(c.ID), fault: c.State.Error,
 		started: moment(c.State.StartedAt), finished: moment(c.State.FinishedAt), stopSignal: c.Config.StopSignal,
 	}
 	s.slot, _ = strconv.Atoi(labels[labelSlot])

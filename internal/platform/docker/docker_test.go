@@ -101,6 +101,7 @@ func open(t *testing.T) *bench {
 		if err != nil || len(left.Items) > 0 {
 			t.Errorf("containers that are left: %v, %v", left.Items, err)
 		}
+		b.Close() // its Run has ended before, and what came after has connected again
 		api.Close()
 	})
 	return b

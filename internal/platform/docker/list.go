@@ -86,12 +86,14 @@ func (p *Platform) settle(ctx context.Context, id string, listed note) note {
 }
 
 // instance joins what is noted and what the engine says. It reports false for what is not listed: an instance that was
-// never really started, or that is stopped and only waits to be forgotten.
+// never really started, or whose container is gone because it was stopped.
 func (p *Platform) instance(id string, n note, c *seen) (i deploy.Instance, listed bool) {
 	rebooted := n.Boot != "" && n.Boot != p.boot
 	switch {
 	case c.live():
 		return p.running(id, n, c), true
+	case !n.Stop.IsZero() && c != nil: // until its log is kept and the container gone: whoever ends with the last one must not cut that off
+		return deploy.Instance{ID: id, Service: c.service, Revision: c.revision, Slot: c.slot, State: deploy.Stopping, Started: c.started}, true
 	case !n.Stop.IsZero():
 		return i, false
 	case c == nil && !n.Counted && n.Exits == 0:

@@ -48,14 +48,15 @@ func (p *Platform) lastWords(ctx context.Context, s, before *seen) {
 
 // reason says how the program ended, with its last words.
 func (s *seen) reason() string {
-	text := s.verdict()
+	after := ""
 	if !s.started.IsZero() {
-		after, round := s.finished.Sub(s.started), time.Second
-		if after < 10*time.Second {
+		took, round := s.finished.Sub(s.started), time.Second
+		if took < 10*time.Second {
 			round = 10 * time.Millisecond
 		}
-		text += fmt.Sprintf(" after %s", after.Round(round))
+		after = fmt.Sprintf(" after %s", took.Round(round))
 	}
+	text := s.verdict(after)
 	if s.last != "" {
 		text += "; its last output:\n" + s.last
 	}
@@ -63,23 +64,26 @@ func (s *seen) reason() string {
 }
 
 // verdict reads the exit status, which for a signal is 128 and its number.
-func (s *seen) verdict() string {
+func (s *seen) verdict(after string) string {
 	signal := unix.Signal(s.exit - 128)
 	switch {
 	case s.oom && s.memory > 0:
-		return fmt.Sprintf("the kernel killed it because it ran out of memory: docker.memory allows %s; raise it or let the program use less", deploy.Size(s.memory))
+		return fmt.Sprintf("the kernel killed it%s because it ran out of memory: docker.memory allows %s; raise it or let the program use less", after, deploy.Size(s.memory))
 	case s.oom:
-		return "the kernel killed it because the machine ran out of memory; set docker.memory, or run fewer instances"
+		return fmt.Sprintf("the kernel killed it%s because the machine ran out of memory; set docker.memory, or run fewer instances", after)
 	case s.fault != "":
 		return "it could not be started: " + s.fault
 	case s.status == container.StateDead:
 		return "the engine could not remove its container; docker rm -f it"
 	case s.exit > 128 && unix.SignalName(signal) != "":
-		text := "it was ended by " + unix.SignalName(signal)
-		if signal == unix.SIGKILL {
+		text := "it was ended by " + unix.SignalName(signal) + after
+		switch {
+		case signal == unix.SIGKILL && s.memory > 0: // engines fail to notice now and then
+			text += fmt.Sprintf(" (by the kernel if it ran out of memory: docker.memory allows %s; or by docker kill)", deploy.Size(s.memory))
+		case signal == unix.SIGKILL:
 			text += " (docker kill, or the machine ran out of memory)"
 		}
 		return text
 	}
-	return fmt.Sprintf("it ended with exit status %d", s.exit)
+	return fmt.Sprintf("it ended with exit status %d%s", s.exit, after)
 }

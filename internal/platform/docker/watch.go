@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
 )
 
@@ -78,6 +79,12 @@ func (p *Platform) watch(ctx context.Context, opened func()) error {
 	for {
 		select {
 		case m := <-stream.Messages:
+			switch m.Action {
+			case events.ActionOOM:
+				p.world.starve(m.Actor.ID)
+			case events.ActionDestroy:
+				p.world.bury(m.Actor.ID)
+			}
 			p.tell(m.Actor.Attributes[labelService])
 		case err := <-stream.Err:
 			return err

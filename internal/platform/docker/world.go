@@ -16,6 +16,7 @@ type world struct {
 	age      int  // grows with every change
 	taken    int  // age at which all was asked for; valid when it equals age
 	all      map[string]*seen
+	starved  map[string]bool // containers of which an event said that they ran out of memory
 
 	asking sync.Mutex // one question at a time: those who wait for it take its answer
 }
@@ -33,6 +34,30 @@ func (w *world) watch(open bool) {
 	defer w.mu.Unlock()
 	w.watching = open
 	w.age++
+}
+
+// starve notes that a container ran out of memory. The engine's own record of it is lost when the program's end comes to its
+// ears first, the event is not.
+func (w *world) starve(container string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.starved == nil {
+		w.starved = make(map[string]bool)
+	}
+	w.starved[container] = true
+}
+
+// bury forgets a container that is gone.
+func (w *world) bury(container string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.starved, container)
+}
+
+func (w *world) hasStarved(container string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.starved[container]
 }
 
 // known returns what was said, if it still holds, and the present age.
@@ -93,7 +118,7 @@ func (p *Platform) ask(ctx context.Context) (map[string]*seen, error) {
 		if result.Container.Config == nil || result.Container.State == nil {
 			continue
 		}
-		s := describe(result.Container)
+		s := p.describe(result.Container)
 		p.lastWords(ctx, s, before[s.instance])
 		all[s.instance] = s
 	}
