@@ -118,6 +118,9 @@ func (p *Platform) refresh(ctx context.Context, rev deploy.Revision, r record) e
 	return folders(rev.Settings.Docker.Volumes)
 }
 
+// glance is how long Readiness may take: somebody waits for it.
+const glance = 5 * time.Second
+
 // Readiness reports whether the revision could be started now: nil, or what stands against it and what to do.
 func (p *Platform) Readiness(rev deploy.Revision) error {
 	if err := checkName(rev.Service, rev.ID); err != nil {
@@ -127,7 +130,7 @@ func (p *Platform) Readiness(rev deploy.Revision) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := bounded(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), glance)
 	defer cancel()
 	found, err := p.image(ctx, r.ID)
 	if err != nil {
