@@ -2,7 +2,9 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -247,13 +249,16 @@ func TestEngineRestarted(t *testing.T) {
 	if err := theEngine.Down(); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := b.List(t.Context(), ""); err == nil {
-		t.Errorf("without an engine there are %v", all)
-	} else {
+	platformtest.Eventually(t, func() error { // the last word of the engine holds until its events end
+		all, err := b.List(t.Context(), "")
+		if err == nil {
+			return fmt.Errorf("without an engine there are %v", all)
+		}
 		contains(t, err.Error(), "the Docker engine does not answer", "systemctl start docker")
-	}
+		return nil
+	})
 	for _, err := range []error{b.Prepare(t.Context(), revision(2, service(platformtest.Echo))), b.Readiness(revision(1, service(platformtest.Echo))),
-		b.Stop(t.Context(), i.ID, time.Second)} {
+		b.Start(t.Context(), "chat-r1-2", spec(revision(1, service(platformtest.Echo)), 2))} {
 		if err == nil {
 			t.Fatal("nothing is said of an engine that is away")
 		}
@@ -296,9 +301,12 @@ func TestEngineRestarted(t *testing.T) {
 func TestOrderOutlivesController(t *testing.T) {
 	b := open(t)
 	i := b.run(service(platformtest.Stubborn))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if err := b.Stop(ctx, i.ID, 500*time.Millisecond); err == nil {
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- b.Stop(ctx, i.ID, 2*time.Second) }()
+	b.await(i.ID, func(i deploy.Instance) bool { return i.State == deploy.Stopping })
+	cancel()
+	if err := <-stopped; err == nil {
 		t.Fatal("stopped at once")
 	}
 	platformtest.Eventually(t, func() error {
@@ -308,4 +316,22 @@ func TestOrderOutlivesController(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// While nobody listens in a container, its port does not look as if somebody did: what the engine's own proxy accepts, it
+// drops, by which a probe by tcp knows.
+func TestNobodyListens(t *testing.T) {
+	b := open(t)
+	i := b.run(service(platformtest.Stubborn))
+	c, err := net.DialTimeout("tcp", i.Address, 5*time.Second)
+	if err != nil {
+		return // as it is where the engine uses the firewall alone
+	}
+	defer c.Close()
+	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection stands: %v", err)
+	}
 }

@@ -54,20 +54,19 @@ func (p *Platform) order(ctx context.Context, id string, deadline time.Time) (*s
 	}
 	defer unlock()
 	n, known := p.readNote(id)
+	if known { // before the engine is asked: the order stands also when it does not answer
+		if !n.Stop.IsZero() && n.Stop.Before(deadline) {
+			deadline = n.Stop
+		}
+		p.noteStop(id, &n, deadline)
+	}
 	c, err := p.find(ctx, id)
 	if err != nil || !known && c == nil {
 		return nil, deadline, err
 	}
-	if n.Service == "" && c != nil {
+	if !known {
 		n.Service, n.Revision, n.Slot, n.Container = c.service, c.revision, c.slot, c.container
-	}
-	if !n.Stop.IsZero() && n.Stop.Before(deadline) {
-		deadline = n.Stop
-	}
-	n.Stop = deadline
-	if err := p.writeNote(id, n); err != nil {
-		// A full disk must not keep an instance alive.
-		p.log.Warn("cannot note the order to stop", "instance", id, "error", err)
+		p.noteStop(id, &n, deadline)
 	}
 	if c.live() && !n.Signalled {
 		if err := p.signal(ctx, c, cmp.Or(c.stopSignal, "SIGTERM")); err != nil {
@@ -77,6 +76,14 @@ func (p *Platform) order(ctx context.Context, id string, deadline time.Time) (*s
 		_ = p.writeNote(id, n) // else it is asked twice
 	}
 	return c, deadline, nil
+}
+
+// noteStop writes the order down. A full disk must not keep an instance alive.
+func (p *Platform) noteStop(id string, n *note, deadline time.Time) {
+	n.Stop = deadline
+	if err := p.writeNote(id, *n); err != nil {
+		p.log.Warn("cannot note the order to stop", "instance", id, "error", err)
+	}
 }
 
 // signal sends a signal to the program; one that has ended is no error. A paused one could not hear it.
