@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
 )
 
 // Engine is a Docker engine that answers.
@@ -158,6 +159,9 @@ func (e *Engine) Stop() {
 	}
 	if e.bridge != "" {
 		_ = exec.Command("ip", "link", "del", e.bridge).Run()
+	}
+	for _, left := range []string{"data", "exec/netns/default"} { // dockerd leaves these mounted
+		_ = unix.Unmount(filepath.Join(e.dir, left), unix.MNT_DETACH)
 	}
 	_ = os.RemoveAll(e.dir)
 }
