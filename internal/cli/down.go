@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/naru-deploy/naru/internal/config"
 	"github.com/naru-deploy/naru/internal/deploy"
-	"github.com/naru-deploy/naru/internal/platform/process"
 	"github.com/naru-deploy/naru/internal/proxy"
 	"github.com/naru-deploy/naru/internal/proxy/supervisor"
 	"github.com/naru-deploy/naru/internal/store"
@@ -100,10 +98,11 @@ func (s *shell) clear(ctx context.Context, f *config.File, now bool) error {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}
-	platform, err := process.New(process.Options{Dir: filepath.Join(f.Server.State, "process"), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	platform, err := openPlatforms(f.Server.State, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return err
 	}
+	defer platform.docker.Close()
 	instances, err := platform.List(ctx, "")
 	if err != nil {
 		return err

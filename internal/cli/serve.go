@@ -19,7 +19,6 @@ import (
 	"github.com/naru-deploy/naru/internal/api"
 	"github.com/naru-deploy/naru/internal/config"
 	"github.com/naru-deploy/naru/internal/engine"
-	"github.com/naru-deploy/naru/internal/platform/process"
 	"github.com/naru-deploy/naru/internal/proxy/supervisor"
 	"github.com/naru-deploy/naru/internal/store"
 )
@@ -60,7 +59,7 @@ type server struct {
 	admin    net.Listener
 	sockets  *sockets
 	proxy    *supervisor.Supervisor
-	platform *process.Platform
+	platform *platforms
 	engine   *engine.Engine
 	stopping chan bool // down was asked for; true: without draining
 	jobs     *sync.WaitGroup
@@ -94,8 +93,7 @@ func newServer(path string, s *shell) (_ *server, err error) {
 	if err := srv.wireProxy(); err != nil {
 		return nil, err
 	}
-	if srv.platform, err = process.New(process.Options{Dir: filepath.Join(file.Server.State, "process"), Log: srv.log,
-		Changed: func(string) { srv.wake() }}); err != nil {
+	if srv.platform, err = openPlatforms(file.Server.State, srv.log, func(string) { srv.wake() }); err != nil {
 		return nil, err
 	}
 	srv.engine, err = engine.New(engine.Options{Store: srv.store, Platform: srv.platform, Dataplane: srv.proxy, Ports: file.Server.Ports, Log: srv.log})

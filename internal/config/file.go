@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/naru-deploy/naru/internal/deploy"
@@ -86,6 +87,18 @@ func Absolute(s deploy.Service, folder string) deploy.Service {
 		p := *s.Process
 		p.Dir, p.Artifact = below(folder, p.Dir), below(folder, p.Artifact)
 		s.Process = &p
+	}
+	if s.Docker != nil {
+		d := *s.Docker
+		d.Dir, d.EnvFile = below(folder, d.Dir), below(folder, d.EnvFile)
+		d.Volumes = slices.Clone(d.Volumes)
+		for i, text := range d.Volumes {
+			if v, ok := deploy.ParseVolume(text); ok && !v.Named() {
+				v.Source = below(folder, v.Source)
+				d.Volumes[i] = v.String()
+			}
+		}
+		s.Docker = &d
 	}
 	return s
 }

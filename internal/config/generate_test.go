@@ -30,7 +30,13 @@ func validService(t *rapid.T) deploy.Service {
 		Limits:       deploy.Limits{Body: deploy.Size(rapid.Int64Range(0, 1<<40).Draw(t, "body"))},
 	}
 	s.Process.Env = rapid.MapOfN(rapid.StringMatching(`[A-Za-z_]{1,3}[0-9]`), rapid.String().Filter(noNUL), 0, 3).Draw(t, "env")
+	if rapid.Bool().Draw(t, "docker") {
+		s.Process, s.Docker = nil, new(docker.Draw(t, "docker"))
+	}
 	if rapid.Bool().Draw(t, "worker") {
+		if s.Docker != nil {
+			s.Docker.Port = 0
+		}
 		s.Port = "none"
 		s.Strategy.Rolling = rapid.Ptr(rolling, true).Draw(t, "rolling")
 		return s
@@ -43,6 +49,22 @@ func validService(t *rapid.T) deploy.Service {
 	s.Analysis = analysis(t)
 	return s
 }
+
+var docker = rapid.Custom(func(t *rapid.T) deploy.Docker {
+	return deploy.Docker{
+		Image:   rapid.SampledFrom([]string{"a", "r.test:5000/a/b:${VERSION}", "a@sha256:0"}).Draw(t, "image"),
+		Port:    rapid.IntRange(1, 65535).Draw(t, "port"),
+		Command: rapid.SliceOfN(word, 0, 3).Draw(t, "command"),
+		Env:     rapid.MapOfN(rapid.StringMatching(`[A-Za-z_]{1,3}[0-9]`), rapid.String().Filter(noNUL), 0, 3).Draw(t, "env"),
+		EnvFile: rapid.SampledFrom([]string{"", "/srv/env", "x"}).Draw(t, "env_file"),
+		Volumes: rapid.SampledFrom([][]string{nil, {"./a:/a"}, {"data:/a:ro", "/b:/b"}}).Draw(t, "volumes"),
+		Memory:  deploy.Size(rapid.SampledFrom([]int64{0, 6 << 20, 1e9}).Draw(t, "memory")),
+		CPUs:    rapid.SampledFrom([]float64{0, 0.01, 2}).Draw(t, "cpus"),
+		User:    rapid.SampledFrom([]string{"", "1000:1000"}).Draw(t, "user"),
+		Labels:  rapid.MapOfN(rapid.StringMatching(`[a-z]{1,5}`), rapid.String(), 0, 2).Draw(t, "labels"),
+		Pull:    rapid.SampledFrom([]string{"", "missing", "always", "never"}).Draw(t, "pull"),
+	}
+})
 
 func noNUL(s string) bool {
 	for _, r := range s {

@@ -110,7 +110,7 @@ func TestReferenceExamples(t *testing.T) {
 		example := m[1]
 		if !strings.HasPrefix(example, "server:") && !strings.HasPrefix(example, "services:") {
 			example = strings.ReplaceAll("\n"+strings.TrimSuffix(example, "\n"), "\n", "\n    ")
-			if !strings.Contains(example, "\n    process:") {
+			if !strings.Contains(example, "\n    process:") && !strings.Contains(example, "\n    docker:") {
 				example += "\n    process: {command: [./demo, \"${VERSION}\"]}"
 			}
 			example = "services:\n  demo:" + example + "\n"

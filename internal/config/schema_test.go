@@ -132,7 +132,7 @@ func asWritten(preset any) string {
 // TestDefaultsAreWhatNormaliseGives compares every default that schema and reference promise with what happens.
 func TestDefaultsAreWhatNormaliseGives(t *testing.T) {
 	all := deploy.Strategy{Rolling: &deploy.RollingOptions{}, BlueGreen: &deploy.BlueGreenOptions{LoadTest: &deploy.LoadTest{}}, Canary: &deploy.CanaryOptions{}}
-	s := deploy.Service{Process: &deploy.Process{}, Strategy: all, Analysis: deploy.Analysis{Sources: []deploy.Source{{}}}}.Normalise()
+	s := deploy.Service{Process: &deploy.Process{}, Docker: &deploy.Docker{}, Strategy: all, Analysis: deploy.Analysis{Sources: []deploy.Source{{}}}}.Normalise()
 	seen := compareDefaults(t, "service", reflect.ValueOf(s)) + compareDefaults(t, "server", reflect.ValueOf(Server{}.normalise("")))
 	promised := 0
 	for _, o := range objects("", reflect.TypeFor[layout]()) {

@@ -99,4 +99,9 @@ func TestAbsolute(t *testing.T) {
 	if got.Process.Dir != "/srv/x" || got.Process.Artifact != "/y" || got.Process.Command[0] != "bin/a" || s.Process.Dir != "x" {
 		t.Errorf("got %+v, and the argument is now %+v", got.Process, s.Process)
 	}
+	d := deploy.Service{Docker: &deploy.Docker{EnvFile: "x/env", Volumes: []string{"./data:/data", "data:/cache:ro"}}}
+	in := config.Absolute(d.Normalise(), "/srv").Docker
+	if in.Dir != "/srv" || in.EnvFile != "/srv/x/env" || in.Volumes[0] != "/srv/data:/data" || in.Volumes[1] != "data:/cache:ro" || d.Docker.Volumes[0] != "./data:/data" {
+		t.Errorf("got %+v, and the argument is now %+v", in, d.Docker)
+	}
 }

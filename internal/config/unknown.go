@@ -36,7 +36,6 @@ func notYet(t reflect.Type, key string) (instead string, planned bool) {
 		keys = map[string]string{"acme": " and name certificate files by cert and key"}
 	case reflect.TypeFor[deploy.Service]():
 		keys = map[string]string{
-			"docker":     " and use process",
 			"exclusive":  " (rolling with max_surge: 0 and max_unavailable: 1 stops the old instance before it starts the new one)",
 			"rescue":     " (retries repeat idempotent requests that got no answer)",
 			"outlier":    " (health takes failing instances out)",
@@ -67,6 +66,8 @@ func elsewhere(t reflect.Type, key string) string {
 			"p99":          "it belongs under objectives",
 			"latency":      "objectives.p99 bounds it, margins.latency says how much slower is no worse",
 		}
+	case reflect.TypeFor[deploy.Docker]():
+		keys = dockerHabits
 	case reflect.TypeFor[deploy.Source]():
 		keys = map[string]string{
 			"url":       "it belongs under prometheus or webhook",

@@ -11,6 +11,7 @@ import (
 func TestUnknownKeys(t *testing.T) {
 	service, step := reflect.TypeFor[deploy.Service](), reflect.TypeFor[deploy.CanaryStep]()
 	analysis, source := reflect.TypeFor[deploy.Analysis](), reflect.TypeFor[deploy.Source]()
+	docker := reflect.TypeFor[deploy.Docker]()
 	cases := []struct {
 		kind      reflect.Type
 		key, says string
@@ -21,7 +22,7 @@ func TestUnknownKeys(t *testing.T) {
 		{service, "stratgy", `did you mean "strategy"?`},
 		{service, "image", "known here: hosts, path, port,"},
 		{service, strings.Repeat("long", 1000), "known here: "},
-		{service, "docker", `"docker" is not supported yet by this version of naru; remove it and use process`},
+		{service, "rescue", `"rescue" is not supported yet by this version of naru; remove it (retries`},
 		{service, "slow_start", `"slow_start" is not supported yet by this version of naru; remove it`},
 		{step, "mirror", "not supported yet"},
 		{service, "alpha", "unknown key"},
@@ -29,6 +30,9 @@ func TestUnknownKeys(t *testing.T) {
 		{analysis, "metrics", `unknown key "metrics"; figures from elsewhere are named under sources`},
 		{analysis, "stream", `did you mean "streams"?`},
 		{source, "query", `unknown key "query"; it belongs under prometheus`},
+		{docker, "ports", `unknown key "ports"; write port, the one that the program listens on in its container`},
+		{docker, "restart", "naru starts an instance again that has ended: remove it"},
+		{docker, "imgae", `did you mean "image"?`},
 		{source, "max_rato", `did you mean "max_ratio"?`},
 	}
 	for _, c := range cases {

@@ -22,6 +22,9 @@ func (s Service) Normalise() Service {
 	if s.Process != nil {
 		s.Process = new(s.Process.normalise())
 	}
+	if s.Docker != nil {
+		s.Docker = new(s.Docker.normalise())
+	}
 	s.Health = s.Health.normalise(s.Worker())
 	s.DrainTimeout = cmp.Or(s.DrainTimeout, Duration(30*time.Second))
 	s.StopTimeout = cmp.Or(s.StopTimeout, Duration(10*time.Second))

@@ -8,7 +8,8 @@ type Service struct {
 	Port      string   `json:"port,omitempty" jsonschema_description:"none: a worker without traffic." jsonschema:"enum=none"`
 	Instances int      `json:"instances,omitempty" jsonschema_description:"How many instances run." jsonschema:"default=1,minimum=1,maximum=1000"`
 
-	Process *Process `json:"process,omitempty" jsonschema_description:"The program, run as a process on this machine."`
+	Process *Process `json:"process,omitempty" jsonschema_description:"The program, run as a process on this machine. Exactly one of process and docker."`
+	Docker  *Docker  `json:"docker,omitempty" jsonschema_description:"The program, run as containers of an image on this machine."`
 	Health  Health   `json:"health,omitzero" jsonschema_description:"How an instance shows that it is ready. Default: tcp: true."`
 
 	DrainTimeout Duration `json:"drain_timeout,omitempty" jsonschema_description:"How long requests and connections in flight may take to finish when an instance is retired." jsonschema:"default=30s"`
@@ -41,7 +42,7 @@ type Health struct {
 	HTTP         string   `json:"http,omitempty" jsonschema_description:"Path that answers 2xx or 3xx when the instance is ready."`
 	TCP          bool     `json:"tcp,omitempty" jsonschema_description:"A connection that is accepted."`
 	GRPC         *string  `json:"grpc,omitempty" jsonschema_description:"Name for grpc.health.v1.Health/Check; may be empty."`
-	Command      []string `json:"command,omitempty" jsonschema_description:"A command that exits 0 when the instance is ready."`
+	Command      []string `json:"command,omitempty" jsonschema_description:"A command that exits 0 when the instance is ready; run where the instance runs, so with docker in its container."`
 	Interval     Duration `json:"interval,omitempty" jsonschema_description:"Time between two probes." jsonschema:"default=1s"`
 	Timeout      Duration `json:"timeout,omitempty" jsonschema_description:"How long one probe may take." jsonschema:"default=1s"`
 	StartTimeout Duration `json:"start_timeout,omitempty" jsonschema_description:"How long an instance may take until it is healthy for the first time." jsonschema:"default=30s"`

@@ -2,8 +2,6 @@ package deploy
 
 import (
 	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +28,7 @@ func (s Service) Validate() []Problem {
 	if s.Instances < 1 || s.Instances > maxInstances {
 		p.add("instances", "%d instances: the number must be from 1 to %d", s.Instances, maxInstances)
 	}
-	s.validateProcess(&p)
+	s.validateProgram(&p)
 	s.Health.validate(&p, s.Worker())
 	s.validateRequests(&p)
 	s.validateStrategy(&p)
@@ -93,53 +91,6 @@ func (p *problems) commands(path string, commands [][]string) {
 	for i, c := range commands {
 		p.command(fmt.Sprintf("%s[%d]", path, i), c)
 	}
-}
-
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-func (s Service) validateProcess(p *problems) {
-	if s.Process == nil {
-		p.add("process", "is missing: it says which program runs, such as process: {command: [./server, --listen, \"127.0.0.1:${PORT}\"]}")
-		return
-	}
-	p.command("process.command", s.Process.Command)
-	for _, name := range slices.Sorted(maps.Keys(s.Process.Env)) {
-		s.validateVariable(p, name)
-	}
-	for _, use := range s.Process.texts() {
-		if strings.Contains(use.text, "${ARTIFACT}") && s.Process.Artifact == "" {
-			p.add(use.path, "uses ${ARTIFACT}, and there is no process.artifact that it could name")
-		}
-		if strings.Contains(use.text, "${PORT}") && s.Worker() {
-			p.add(use.path, "uses ${PORT}, and a worker (port: none) is given no port")
-		}
-	}
-}
-
-func (s Service) validateVariable(p *problems, name string) {
-	path := "process.env." + name
-	switch {
-	case !variableName.MatchString(name):
-		p.add(path, "%q is no name for an environment variable: use letters, digits and _, and no digit first", name)
-	case name == "PORT" || strings.HasPrefix(name, "NARU_"):
-		p.add(path, "%s is set by naru for each instance; choose another name", name)
-	case strings.ContainsRune(s.Process.Env[name], 0):
-		p.add(path, "holds a NUL character, which no program can be given")
-	}
-}
-
-// filled is a text of the process in which placeholders are filled in.
-type filled struct{ path, text string }
-
-func (p Process) texts() []filled {
-	uses := []filled{{"process.dir", p.Dir}, {"process.artifact", p.Artifact}}
-	for i, word := range p.Command {
-		uses = append(uses, filled{fmt.Sprintf("process.command[%d]", i), word})
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
-		uses = append(uses, filled{"process.env." + name, p.Env[name]})
-	}
-	return uses
 }
 
 func (h Health) validate(p *problems, worker bool) {

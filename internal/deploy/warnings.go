@@ -25,6 +25,10 @@ func (s Service) Warnings() []Problem {
 // warnVersion finds programs that cannot differ from one version to the next. NARU_VERSION is in every
 // instance's environment, so a command that names it reads it there.
 func (s Service) warnVersion(p *problems) {
+	if s.Docker != nil {
+		s.Docker.warnVersion(p)
+		return
+	}
 	if s.Process == nil || s.Process.Artifact != "" {
 		return
 	}
@@ -34,6 +38,14 @@ func (s Service) warnVersion(p *problems) {
 		}
 	}
 	p.add("process", "neither ${VERSION} nor an artifact appears: every version would run the same program")
+}
+
+// warnVersion finds images that are the same for every version. A tag that is moved by hand still makes each revision another
+// one, but nobody can tell which is which.
+func (d Docker) warnVersion(p *problems) {
+	if !strings.Contains(d.Image, "${VERSION}") {
+		p.add("docker.image", "${VERSION} does not appear: every version would run what %s names at its deploy", d.Image)
+	}
 }
 
 func (s Service) warnStrategy(p *problems) {

@@ -31,6 +31,7 @@ type loop struct {
 	asking    asking
 	work      work
 	trouble   string // why the last save failed
+	unseen    string // why the last look failed
 	stopping  bool   // down: nothing is wanted any more
 	finished  bool   // removed
 
@@ -141,9 +142,13 @@ func rest(ctx context.Context, d time.Duration) {
 func (l *loop) turn(ctx context.Context) {
 	o, seen, err := l.observe(ctx)
 	if err != nil {
-		l.e.log.Error("observe", "service", l.name, "error", err)
+		if l.unseen != err.Error() && ctx.Err() == nil { // many times a second, for as long as it lasts
+			l.e.log.Error("observe", "service", l.name, "error", err)
+			l.unseen = err.Error()
+		}
 		return
 	}
+	l.unseen = ""
 	if l.stopping {
 		l.wind(o)
 		return

@@ -53,10 +53,7 @@ func (l *loop) question(r deploy.Rollout, revision, role string) source.Question
 
 // folder is where a service's commands run.
 func folder(s deploy.Service) source.Options {
-	if s.Process == nil {
-		return source.Options{}
-	}
-	return source.Options{Dir: s.Process.Dir}
+	return source.Options{Dir: s.Folder()}
 }
 
 // checkSources asks the sources of a service before its rollout begins: one that cannot be asked would be missed when it is

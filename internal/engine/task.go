@@ -75,9 +75,7 @@ func command(ctx context.Context, t deploy.Task, rev deploy.Revision, preview st
 	}
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, program(args[0], rev), args[1:]...)
-	if p := rev.Settings.Process; p != nil {
-		cmd.Dir = p.Dir
-	}
+	cmd.Dir = rev.Settings.Folder()
 	cmd.Env = append(os.Environ(), "NARU_PREVIEW_URL="+preview, "NARU_VERSION="+rev.Version, "NARU_REVISION="+rev.ID, "NARU_SERVICE="+rev.Service)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -96,8 +94,8 @@ func command(ctx context.Context, t deploy.Task, rev deploy.Revision, preview st
 
 // program finds a relative command in the service's folder, like the instance's own.
 func program(name string, rev deploy.Revision) string {
-	if p := rev.Settings.Process; p != nil && strings.Contains(name, "/") && !filepath.IsAbs(name) {
-		return filepath.Join(p.Dir, name)
+	if dir := rev.Settings.Folder(); dir != "" && strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		return filepath.Join(dir, name)
 	}
 	return name
 }

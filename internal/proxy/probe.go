@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"time"
 )
 
 // probeAgent is the User-Agent of probes, so that an application can leave them
@@ -45,8 +47,22 @@ func (p *prober) tcp(ctx context.Context, spec *BackendSpec) error {
 	if err != nil {
 		return err
 	}
-	return c.Close()
+	defer c.Close()
+	// What accepts may only stand in for the program: Docker's own proxy takes a connection for a container in which nobody
+	// listens yet, and then drops it.
+	wait := dropped
+	if end, bounded := ctx.Deadline(); bounded {
+		wait = min(wait, time.Until(end)/2)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(wait))
+	if _, err := c.Read(make([]byte, 1)); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("the connection was accepted and dropped at once: %w", err)
+	}
+	return nil
 }
+
+// dropped is how long a connection must last that was accepted.
+const dropped = 100 * time.Millisecond
 
 func (p *prober) http(ctx context.Context, spec *BackendSpec) error {
 	path := spec.Health.Path

@@ -103,6 +103,37 @@ func TestProbeTCP(t *testing.T) {
 	healthIs(t, r, Unhealthy, "refused")
 }
 
+// Docker's own proxy listens for a container in which nobody listens yet.
+func TestProbeTCPOfAStandIn(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keep atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if keep.Load() {
+				defer c.Close()
+			} else {
+				c.Close()
+			}
+		}
+	}()
+	defer func() { l.Close(); <-done }()
+	r := New(Options{})
+	run(t, r)
+	apply(t, r, 1, probed(l.Addr().String(), HealthSpec{Kind: HealthTCP}))
+	healthIs(t, r, Unhealthy, "accepted and dropped")
+	keep.Store(true)
+	healthIs(t, r, Healthy, "")
+}
+
 func TestProbeGRPC(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,6 +1,7 @@
 package platformtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -17,7 +18,7 @@ import (
 type Program string
 
 const (
-	// Echo serves HTTP on the address 127.0.0.1:$PORT and answers every request with an Answer. It ends on SIGTERM.
+	// Echo serves HTTP on 127.0.0.1:$PORT, or on all addresses where $ECHO_HOST says so, and answers every request with an Answer. It ends on SIGTERM.
 	Echo Program = "echo"
 	// Fail prints twelve numbered lines and ends with exit status 3.
 	Fail Program = "fail"
@@ -77,7 +78,7 @@ func (p Program) Main(args []string) {
 }
 
 func echo(args []string) {
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", os.Getenv("PORT")))
+	listener, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(os.Getenv("ECHO_HOST"), "127.0.0.1"), os.Getenv("PORT")))
 	if err != nil {
 		fail(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/naru-deploy/naru/internal/platform"
 )
 
 // copyArtifact copies a file or folder to DIR/artifact/NAME. The copy appears whole or not at all.
@@ -40,7 +42,7 @@ func (p *Platform) copyArtifact(ctx context.Context, source, dir string) error {
 		err = errors.Join(removeTree(filepath.Join(dir, "artifact")), os.Rename(temp, filepath.Join(dir, "artifact")))
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = platform.SyncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("artifact: copy %s: %w", source, errors.Join(err, removeTree(temp)))
@@ -85,7 +87,7 @@ func copyDir(ctx context.Context, from, to string, mode fs.FileMode) error {
 			return err
 		}
 	}
-	if err := syncDir(to); err != nil {
+	if err := platform.SyncDir(to); err != nil {
 		return err
 	}
 	return os.Chmod(to, mode) // last: a folder that may not be written could not be filled

@@ -3,10 +3,11 @@ package process
 import (
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/naru-deploy/naru/internal/platform"
 )
 
 // scope fills in the ${…} of one instance or revision.
@@ -24,20 +25,7 @@ func (l launch) scope() scope {
 	}
 }
 
-var placeholder = regexp.MustCompile(`\$?\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
-
-// expand replaces the ${NAME} that the scope knows. Others stay, for a shell to fill in; $${NAME} becomes ${NAME}.
-func (s scope) expand(text string) string {
-	return placeholder.ReplaceAllStringFunc(text, func(match string) string {
-		if strings.HasPrefix(match, "$$") {
-			return match[1:]
-		}
-		if value, ok := s[match[2:len(match)-1]]; ok {
-			return value
-		}
-		return match
-	})
-}
+func (s scope) expand(text string) string { return platform.Expand(text, s) }
 
 func (s scope) expandAll(texts []string) []string {
 	out := make([]string, len(texts))

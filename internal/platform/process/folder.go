@@ -1,15 +1,14 @@
 package process
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
 )
 
 // folder is the place of one instance's files.
@@ -18,7 +17,7 @@ type folder string
 func (f folder) id() string                  { return filepath.Base(string(f)) }
 func (f folder) file(name string) string     { return filepath.Join(string(f), name) }
 func (f folder) lockFile() string            { return f.file("lock") }
-func (f folder) write(n string, v any) error { return writeJSON(f.file(n), v) }
+func (f folder) write(n string, v any) error { return platform.WriteJSON(f.file(n), v) }
 
 const (
 	specFile  = "spec.json"
@@ -75,11 +74,13 @@ type stopOrder struct {
 	Deadline time.Time `json:"deadline"`
 }
 
-func (f folder) readLaunch() (l launch, err error)  { return l, readJSON(f.file(specFile), &l) }
-func (f folder) readState() (s state, err error)    { return s, readJSON(f.file(stateFile), &s) }
-func (f folder) readStop() (o stopOrder, err error) { return o, readJSON(f.file(stopFile), &o) }
+func (f folder) readLaunch() (l launch, err error) { return l, platform.ReadJSON(f.file(specFile), &l) }
+func (f folder) readState() (s state, err error)   { return s, platform.ReadJSON(f.file(stateFile), &s) }
+func (f folder) readStop() (o stopOrder, err error) {
+	return o, platform.ReadJSON(f.file(stopFile), &o)
+}
 func (f folder) readReady() (child identity, err error) {
-	return child, readJSON(f.file(readyFile), &child)
+	return child, platform.ReadJSON(f.file(readyFile), &child)
 }
 
 // orderStop writes the order to end. An earlier order may be tightened by a later one but not loosened, so
@@ -89,54 +90,6 @@ func (f folder) orderStop(deadline time.Time) error {
 		return nil
 	}
 	return f.write(stopFile, stopOrder{Deadline: deadline})
-}
-
-func readJSON(path string, v any) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("%s is damaged: %w", path, err)
-	}
-	return nil
-}
-
-// writeJSON replaces a file whole: after a crash it holds the old text or the new one.
-func writeJSON(path string, v any) (err error) {
-	text, err := json.MarshalIndent(v, "", "\t")
-	if err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
-	_, err = file.Write(append(text, '\n'))
-	if err == nil {
-		err = file.Sync()
-	}
-	if err := errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes renames in a folder survive a loss of power.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -21,6 +21,8 @@ type Options struct {
 	// Exe is the naru binary that is run as shim. Empty: the binary that is running now, even when its file
 	// has been replaced since.
 	Exe string
+	// Ports hands out the ports. Platforms that share a range of ports share it. Nil: one of its own.
+	Ports *platform.Ports
 	// Log gets what nobody asked for but somebody may need. Nil: nothing is logged.
 	Log *slog.Logger
 	// Changed is called by Run, from its goroutines, soon after an instance of the service ended or a command
@@ -36,9 +38,9 @@ type Platform struct {
 	changed func(service string)
 	boot    string
 
-	busy    keyed         // one Start or Stop at a time per instance, one Prepare or Remove per revision
-	claims  keyed         // who of this process holds the lock of an instance's folder
-	ports   ports         // where the search for a free port goes on
+	busy    platform.Keyed // one Start or Stop at a time per instance, one Prepare or Remove per revision
+	claims  platform.Keyed // who of this process holds the lock of an instance's folder
+	ports   *platform.Ports
 	sums    digests       // SHA-256 of files that have not changed
 	usage   usage         // processor time and memory, a second old at most
 	arrived chan struct{} // wakes Run when fresh has grown
@@ -59,7 +61,7 @@ func New(o Options) (*Platform, error) {
 		return nil, fmt.Errorf("process platform: %w: naru needs Linux with /proc", err)
 	}
 	p := &Platform{
-		dir: dir, exe: o.Exe, log: o.Log, changed: o.Changed, boot: boot,
+		dir: dir, exe: o.Exe, ports: o.Ports, log: o.Log, changed: o.Changed, boot: boot,
 		arrived: make(chan struct{}, 1),
 		fresh:   make(map[folder]struct{}),
 		shims:   make(map[int]struct{}),
@@ -69,6 +71,10 @@ func New(o Options) (*Platform, error) {
 		// was replaced by another version.
 		p.exe = "/proc/self/exe"
 	}
+	if p.ports == nil {
+		p.ports = &platform.Ports{}
+	}
+	p.ports.Respect(p.promised)
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -119,7 +125,7 @@ func checkName(name string) error {
 // when there is one. The file lock would refuse another goroutine of this process too, at once, so those queue
 // up first.
 func (p *Platform) claim(ctx context.Context, f folder) (release func(), err error) {
-	leave, err := p.claims.lock(ctx, string(f))
+	leave, err := p.claims.Lock(ctx, string(f))
 	if err != nil {
 		return nil, err
 	}

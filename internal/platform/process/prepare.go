@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
 )
 
 // record is record.json of a revision: what it was when it was deployed.
@@ -27,7 +28,7 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 	if err := errors.Join(checkName(rev.Service), checkName(rev.ID)); err != nil {
 		return err
 	}
-	unlock, err := p.busy.lock(ctx, rev.Service+"/"+rev.ID)
+	unlock, err := p.busy.Lock(ctx, rev.Service+"/"+rev.ID)
 	if err != nil {
 		return fmt.Errorf("prepare %s %s: %w", rev.Service, rev.ID, err)
 	}
@@ -40,7 +41,7 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 	if err != nil {
 		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, err)
 	}
-	return writeJSON(filepath.Join(dir, recordFile), r)
+	return platform.WriteJSON(filepath.Join(dir, recordFile), r)
 }
 
 // capture takes hold of what the revision consists of, the record last.
@@ -105,7 +106,7 @@ func (p *Platform) Readiness(rev deploy.Revision) error {
 func (p *Platform) unchanged(spec deploy.InstanceSpec) error {
 	name := spec.Service + " " + spec.Revision
 	var r record
-	if err := readJSON(filepath.Join(p.revision(spec.Service, spec.Revision), recordFile), &r); err != nil {
+	if err := platform.ReadJSON(filepath.Join(p.revision(spec.Service, spec.Revision), recordFile), &r); err != nil {
 		if missing(err) {
 			err = errors.New("its record is missing")
 		}
@@ -134,7 +135,7 @@ func (p *Platform) unchanged(spec deploy.InstanceSpec) error {
 func (p *Platform) artifact(service, revision string) string {
 	dir := p.revision(service, revision)
 	var r record
-	if err := readJSON(filepath.Join(dir, recordFile), &r); err != nil || r.Artifact == "" {
+	if err := platform.ReadJSON(filepath.Join(dir, recordFile), &r); err != nil || r.Artifact == "" {
 		return ""
 	}
 	return filepath.Join(dir, "artifact", r.Artifact)

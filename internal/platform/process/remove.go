@@ -17,7 +17,7 @@ func (p *Platform) Remove(ctx context.Context, rev deploy.Revision) error {
 	if err := errors.Join(checkName(rev.Service), checkName(rev.ID)); err != nil {
 		return err
 	}
-	unlock, err := p.busy.lock(ctx, rev.Service+"/"+rev.ID)
+	unlock, err := p.busy.Lock(ctx, rev.Service+"/"+rev.ID)
 	if err != nil {
 		return fmt.Errorf("remove %s %s: %w", rev.Service, rev.ID, err)
 	}

@@ -30,7 +30,7 @@ func (p *Platform) Start(ctx context.Context, id string, spec deploy.InstanceSpe
 	if err := errors.Join(checkName(spec.Service), checkName(spec.Revision)); err != nil {
 		return err
 	}
-	unlock, err := p.busy.lock(ctx, id)
+	unlock, err := p.busy.Lock(ctx, id)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", id, err)
 	}
@@ -90,27 +90,25 @@ func (p *Platform) writeSpec(f folder, spec deploy.InstanceSpec) error {
 	if spec.Settings.Worker() {
 		return f.write(specFile, l)
 	}
-	return p.ports.take(spec.Ports, p.promised(f), func(port int) error {
+	return p.ports.Take(f.id(), spec.Ports, func(port int) error {
 		l.Port = port
 		return f.write(specFile, l)
 	})
 }
 
 // promised returns the ports of all instances but one, which is about to get a new one.
-func (p *Platform) promised(but folder) func() (map[int]bool, error) {
-	return func() (map[int]bool, error) {
-		folders, err := p.folders()
-		if err != nil {
-			return nil, err
-		}
-		taken := make(map[int]bool)
-		for _, f := range folders {
-			if l, err := f.readLaunch(); err == nil && f != but {
-				taken[l.Port] = true
-			}
-		}
-		return taken, nil
+func (p *Platform) promised(but string) (map[int]bool, error) {
+	folders, err := p.folders()
+	if err != nil {
+		return nil, err
 	}
+	taken := make(map[int]bool)
+	for _, f := range folders {
+		if l, err := f.readLaunch(); err == nil && f.id() != but {
+			taken[l.Port] = true
+		}
+	}
+	return taken, nil
 }
 
 // refuse records a start that was not tried as one that failed.

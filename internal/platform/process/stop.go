@@ -49,7 +49,7 @@ func (p *Platform) Stop(ctx context.Context, id string, grace time.Duration) err
 // order tells the shim to end its program. The instance's lock is not kept while it does, so that a second Stop
 // can shorten the grace of the first.
 func (p *Platform) order(ctx context.Context, f folder, deadline time.Time) (*handle, error) {
-	unlock, err := p.busy.lock(ctx, f.id())
+	unlock, err := p.busy.Lock(ctx, f.id())
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (p *Platform) order(ctx context.Context, f folder, deadline time.Time) (*ha
 
 // finish ends what a shim that was killed has left behind, and forgets the instance.
 func (p *Platform) finish(ctx context.Context, f folder, deadline time.Time) error {
-	unlock, err := p.busy.lock(ctx, f.id())
+	unlock, err := p.busy.Lock(ctx, f.id())
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package process
+package platform
 
 import (
 	"fmt"
@@ -29,13 +29,16 @@ func TestBindable(t *testing.T) {
 
 func TestPortsAreNotUsedAgainSoon(t *testing.T) {
 	span := deploy.PortSpan{Low: 24990, High: 24999}
-	var p ports
+	var p Ports
+	taken := make(map[int]bool)
+	respect := func() { p.Respect(func(string) (map[int]bool, error) { return taken, nil }) }
+	respect()
 	take := func(promised ...int) (got int, err error) {
-		taken := make(map[int]bool)
+		clear(taken)
 		for _, port := range promised {
 			taken[port] = true
 		}
-		err = p.take(span, func() (map[int]bool, error) { return taken, nil }, func(port int) error {
+		err = p.Take("", span, func(port int) error {
 			got = port
 			return nil
 		})
@@ -49,7 +52,8 @@ func TestPortsAreNotUsedAgainSoon(t *testing.T) {
 		}
 		seen[port] = true
 	}
-	p = ports{} // a new controller
+	p = Ports{} // a new controller
+	respect()
 	if port, err := take(24997); err != nil || port <= 24997 {
 		t.Errorf("behind 24997 comes %d, %v", port, err)
 	}
@@ -64,7 +68,7 @@ func TestPortsAreNotUsedAgainSoon(t *testing.T) {
 		t.Errorf("after a failure: %v", err)
 	}
 	failure := fmt.Errorf("disk full")
-	err := p.take(span, func() (map[int]bool, error) { return nil, nil }, func(int) error { return failure })
+	err := p.Take("", span, func(int) error { return failure })
 	if err != failure {
 		t.Errorf("%v", err)
 	}

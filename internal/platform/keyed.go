@@ -1,4 +1,4 @@
-package process
+package platform
 
 import (
 	"context"
@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// keyed is a mutex per name whose waiting ends with the context.
-type keyed struct {
+// Keyed is a mutex per name whose waiting ends with the context. Its zero value is ready.
+type Keyed struct {
 	mu    sync.Mutex
 	locks map[string]*keyedLock
 }
@@ -18,7 +18,8 @@ type keyedLock struct {
 	users int           // holders and waiters; the entry goes with the last of them
 }
 
-func (k *keyed) lock(ctx context.Context, name string) (unlock func(), err error) {
+// Lock waits for the lock of a name. The error means that the context has ended.
+func (k *Keyed) Lock(ctx context.Context, name string) (unlock func(), err error) {
 	k.mu.Lock()
 	l := k.locks[name]
 	if l == nil {

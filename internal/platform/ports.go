@@ -1,8 +1,9 @@
-package process
+package platform
 
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"syscall"
 
@@ -11,22 +12,37 @@ import (
 	"github.com/naru-deploy/naru/internal/deploy"
 )
 
-// ports hands out ports one after the other, so that one that was given up is not used again soon: somebody may
-// still hold its old address.
-type ports struct {
-	mu   sync.Mutex
-	next int
+// Ports hands out ports one after the other, so that one that was given up is not used again soon: somebody may
+// still hold its old address. Platforms that serve one range share it. Its zero value is ready.
+type Ports struct {
+	mu      sync.Mutex
+	next    int
+	sources []Promised
 }
 
-// take finds a port that nobody listens on and that is not promised to another instance, which may not have come
-// to listening yet. Promises stand in the instances' folders; keep writes the new one there, before anybody
-// else may look.
-func (p *ports) take(span deploy.PortSpan, promised func() (map[int]bool, error), keep func(port int) error) error {
+// Promised returns the ports that instances were given and may not have come to listening on yet, but for one instance,
+// which is about to get a new one.
+type Promised func(but string) (map[int]bool, error)
+
+// Respect makes Take keep off the ports that a platform has promised. It is called before the first Take.
+func (p *Ports) Respect(promised Promised) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	taken, err := promised()
-	if err != nil {
-		return err
+	p.sources = append(p.sources, promised)
+}
+
+// Take finds a port for an instance that nobody listens on and that is not promised to another one. keep makes the promise,
+// before anybody else may look.
+func (p *Ports) Take(id string, span deploy.PortSpan, keep func(port int) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	taken := make(map[int]bool)
+	for _, promised := range p.sources {
+		more, err := promised(id)
+		if err != nil {
+			return err
+		}
+		maps.Copy(taken, more)
 	}
 	if p.next == 0 { // a new controller goes on behind what an earlier one gave out
 		for port := range taken {

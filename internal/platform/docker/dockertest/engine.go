@@ -1,0 +1,167 @@
+// Package dockertest gives tests a real Docker engine: the one that runs on the machine, or one of their own, with
+// images made from nothing but a static program. Only tests import it.
+package dockertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
+)
+
+// Engine is a Docker engine that answers.
+type Engine struct {
+	// Host is its address, for DOCKER_HOST.
+	Host string
+
+	dir    string // of an engine of our own
+	bridge string
+	cmd    *exec.Cmd
+}
+
+// Find returns the engine that DOCKER_HOST names or that listens at the usual place; else it starts one of its own, with a
+// data folder and a socket in a temporary folder, which takes root. The error says why there is none: tests skip with it.
+func Find() (*Engine, error) {
+	running := &Engine{Host: os.Getenv("DOCKER_HOST")}
+	if running.Host == "" {
+		running.Host = client.DefaultDockerHost
+	}
+	err := running.answers()
+	if err == nil {
+		return running, nil
+	}
+	if os.Getenv("DOCKER_HOST") != "" {
+		return nil, fmt.Errorf("no Docker engine answers at DOCKER_HOST=%s: %w", running.Host, err)
+	}
+	if os.Geteuid() != 0 {
+		return nil, errors.New("no Docker engine answers, and starting one for the tests takes root")
+	}
+	if _, err := exec.LookPath("dockerd"); err != nil {
+		return nil, errors.New("no Docker engine answers, and there is no dockerd to start: apt-get install docker.io")
+	}
+	dir, err := os.MkdirTemp("", "nd") // short: the path of a socket in it has at most 107 characters
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{Host: "unix://" + filepath.Join(dir, "docker.sock"), dir: dir}
+	e.bridge = e.addBridge()
+	if err := e.start(); err != nil {
+		e.Stop()
+		return nil, err
+	}
+	return e, nil
+}
+
+// Own reports whether the engine is the tests' own, which may be restarted.
+func (e *Engine) Own() bool { return e.dir != "" }
+
+// API returns a client, which the caller closes.
+func (e *Engine) API() (*client.Client, error) { return client.New(client.WithHost(e.Host)) }
+
+func (e *Engine) answers() error {
+	api, err := e.API()
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_, err = api.ServerVersion(ctx, client.ServerVersionOptions{})
+	return err
+}
+
+// addBridge makes a network bridge of our own, so that several engines do not share docker0. Where that is not possible the
+// engine makes docker0 itself.
+func (e *Engine) addBridge() string {
+	n := os.Getpid() % 250
+	name := fmt.Sprintf("naru%d", os.Getpid()%100000)
+	for _, args := range [][]string{
+		{"link", "add", "name", name, "type", "bridge"},
+		{"addr", "add", fmt.Sprintf("10.213.%d.1/24", n), "dev", name},
+		{"link", "set", name, "up"},
+	} {
+		if exec.Command("ip", args...).Run() != nil {
+			_ = exec.Command("ip", "link", "del", name).Run()
+			return ""
+		}
+	}
+	return name
+}
+
+// start runs dockerd and waits until it answers. Ports are published on 127.0.0.1 alone, which the engine's own proxy
+// does without any rule of the firewall.
+func (e *Engine) start() error {
+	args := []string{"--host", e.Host, "--data-root", filepath.Join(e.dir, "data"), "--exec-root", filepath.Join(e.dir, "exec"),
+		"--pidfile", filepath.Join(e.dir, "pid"), "--iptables=false", "--ip-masq=false", "--live-restore"}
+	if e.bridge != "" {
+		args = append(args, "--bridge", e.bridge)
+	}
+	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	e.cmd = exec.Command("dockerd", args...)
+	e.cmd.Stdout, e.cmd.Stderr = log, log
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is the tests' to handle
+	if err := e.cmd.Start(); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		err := e.answers()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) || e.cmd.ProcessState != nil || syscall.Kill(e.cmd.Process.Pid, 0) != nil {
+			text, _ := os.ReadFile(log.Name())
+			return fmt.Errorf("dockerd has not come up: %w: %s", err, text[max(0, len(text)-1000):])
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// Down ends the engine of the tests; containers go on.
+func (e *Engine) Down() error {
+	if err := e.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return e.cmd.Wait()
+}
+
+// Up starts it again.
+func (e *Engine) Up() error { return e.start() }
+
+// Stop removes everything that Find has made.
+func (e *Engine) Stop() {
+	if !e.Own() {
+		return
+	}
+	if api, err := e.API(); err == nil {
+		defer api.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if all, err := api.ContainerList(ctx, client.ContainerListOptions{All: true}); err == nil {
+			for _, c := range all.Items {
+				_, _ = api.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
+			}
+		}
+	}
+	if e.cmd != nil && e.cmd.ProcessState == nil {
+		_ = e.Down()
+	}
+	if e.bridge != "" {
+		_ = exec.Command("ip", "link", "del", e.bridge).Run()
+	}
+	for _, left := range []string{"data", "exec/netns/default"} { // dockerd leaves these mounted
+		_ = unix.Unmount(filepath.Join(e.dir, left), unix.MNT_DETACH)
+	}
+	_ = os.RemoveAll(e.dir)
+}

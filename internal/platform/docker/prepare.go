@@ -1,0 +1,158 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
+)
+
+// record is record.json of a revision: what it was when it was deployed. Its owner alone may read it, because the
+// environment may hold secrets.
+type record struct {
+	Image      string            `json:"image"`                 // as the file named it
+	ID         string            `json:"id"`                    // what that was: this runs, wherever the tag points now
+	Digest     string            `json:"digest,omitempty"`      // name@sha256:… by which a registry has it
+	Env        map[string]string `json:"env,omitempty"`         // of env_file
+	Checked    bool              `json:"checked,omitempty"`     // the image has a HEALTHCHECK
+	CheckEvery time.Duration     `json:"check_every,omitempty"` // its interval; 0: the engine's default
+}
+
+func (p *Platform) recordFile(service, revision string) string {
+	return filepath.Join(p.revision(service, revision), "record.json")
+}
+
+func (p *Platform) readRecord(service, revision, version string) (r record, err error) {
+	if err = platform.ReadJSON(p.recordFile(service, revision), &r); err != nil {
+		if os.IsNotExist(err) {
+			err = errors.New("its record is missing")
+		}
+		err = fmt.Errorf("nothing is known of what %s %s was deployed with (%w); deploy version %s again", service, revision, err, version)
+	}
+	return r, err
+}
+
+// gone says that the revision's image was removed, and how to get it back.
+func (r record) gone(service, revision, version string) error {
+	return fmt.Errorf("the image %s (%.19s) of %s %s is not on this machine any more: somebody removed it; deploy version %s again", r.Image, r.ID, service, revision, version)
+}
+
+// Prepare makes sure that the revision can be started now and later: it pulls the image if it has to, and records what it is.
+// Preparing a revision that is prepared checks that it still can be started, and fetches an image that was removed.
+func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
+	if err := checkName(rev.Service, rev.ID); err != nil {
+		return err
+	}
+	d := rev.Settings.Docker
+	if d == nil {
+		return fmt.Errorf("%s %s cannot be started: the service has no docker section", rev.Service, rev.ID)
+	}
+	unlock, err := p.busy.Lock(ctx, rev.Service+"/"+rev.ID)
+	if err != nil {
+		return fmt.Errorf("prepare %s %s: %w", rev.Service, rev.ID, err)
+	}
+	defer unlock()
+	r, err := p.readRecord(rev.Service, rev.ID, rev.Version)
+	if err == nil {
+		err = p.refresh(ctx, rev, r)
+	} else {
+		err = p.capture(ctx, rev)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, err)
+	}
+	p.want()
+	return nil
+}
+
+// capture takes hold of what the revision consists of, the record last.
+func (p *Platform) capture(ctx context.Context, rev deploy.Revision) error {
+	d := rev.Settings.Docker
+	r := record{Image: platform.Expand(d.Image, map[string]string{"VERSION": rev.Version})}
+	var err error
+	if r.Env, err = readEnvFile(d.EnvFile); err != nil {
+		return err
+	}
+	if err := folders(d.Volumes); err != nil {
+		return err
+	}
+	found, err := p.resolve(ctx, r.Image, d.Pull)
+	if err != nil {
+		return err
+	}
+	if err := p.fits(ctx, found); err != nil {
+		return err
+	}
+	r.ID, r.Digest, r.Checked, r.CheckEvery = found.id, found.digest, found.checked, found.checkEvery
+	if err := os.MkdirAll(p.revision(rev.Service, rev.ID), 0o700); err != nil {
+		return err
+	}
+	if err := p.keep(ctx, r.ID, p.keepTag(rev.Service, rev.ID)); err != nil {
+		return err
+	}
+	return platform.WriteJSON(p.recordFile(rev.Service, rev.ID), r)
+}
+
+// refresh brings an image back that was removed, by its digest: it is the same one.
+func (p *Platform) refresh(ctx context.Context, rev deploy.Revision, r record) error {
+	found, err := p.image(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		if r.Digest == "" || rev.Settings.Docker.Pull == "never" {
+			return r.gone(rev.Service, rev.ID, rev.Version)
+		}
+		if err := p.pull(ctx, r.Digest); err != nil {
+			return errors.Join(r.gone(rev.Service, rev.ID, rev.Version), err)
+		}
+	}
+	if err := p.keep(ctx, r.ID, p.keepTag(rev.Service, rev.ID)); err != nil {
+		return err
+	}
+	return folders(rev.Settings.Docker.Volumes)
+}
+
+// glance is how long Readiness may take: somebody waits for it.
+const glance = 5 * time.Second
+
+// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do.
+func (p *Platform) Readiness(rev deploy.Revision) error {
+	if err := checkName(rev.Service, rev.ID); err != nil {
+		return err
+	}
+	r, err := p.readRecord(rev.Service, rev.ID, rev.Version)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), glance)
+	defer cancel()
+	found, err := p.image(ctx, r.ID)
+	if err != nil {
+		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, err)
+	}
+	if found == nil && (r.Digest == "" || rev.Settings.Docker.Pull == "never") {
+		return r.gone(rev.Service, rev.ID, rev.Version)
+	}
+	return folders(rev.Settings.Docker.Volumes)
+}
+
+// folders checks that the folders of this machine that are to be mounted exist: the engine would refuse every start. What
+// depends on the instance is known only at its start.
+func folders(volumes []string) error {
+	for _, text := range volumes {
+		v, ok := deploy.ParseVolume(text)
+		if !ok || v.Named() || platform.Expand(v.Source, map[string]string{"INSTANCE": "", "VERSION": "", "REVISION": ""}) != v.Source {
+			continue
+		}
+		if _, err := os.Stat(v.Source); err != nil {
+			return fmt.Errorf("docker.volumes: %s cannot be mounted: %w; make it, or correct the path", v.Source, err)
+		}
+	}
+	return nil
+}
