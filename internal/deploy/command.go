@@ -75,6 +75,9 @@ func (r Rollout) resume(now time.Time) Rollout {
 	r = r.thaw(now.Sub(r.PausedAt))
 	if analysed {
 		r.Reached = now
+		if !r.FrozenAt.IsZero() { // what was frozen before is in the past of a clock that begins now
+			r.FrozenAt = now
+		}
 	}
 	r.PausedAt, r.Phase, r.Waiting = time.Time{}, Starting, ""
 	return r

@@ -106,6 +106,10 @@ func (j *judging) see(r deploy.Rollout, now time.Time, state proxy.State, seen p
 	if state.Epoch == "" || state.Epoch == j.Epoch && !state.Time.After(j.At) {
 		return
 	}
+	if j.Epoch == "" { // no proxy could be reached when the rollout began: what it had counted by then is nobody's
+		j.Epoch, j.Taken, j.At = state.Epoch, readAll(seen.Meters, r), state.Time
+		return
+	}
 	if state.Epoch != j.Epoch { // a new proxy counts from nothing
 		j.Epoch, j.Taken = state.Epoch, counters{}
 	}

@@ -113,6 +113,19 @@ func TestJudgeIsStoredNowAndThen(t *testing.T) {
 	}
 }
 
+// Where no proxy could be reached when the rollout began, what one has counted before is held against nobody.
+func TestCountsFromBeforeAreNobodys(t *testing.T) {
+	r, s := aRollout(t)
+	j := judgingOf(t, s, r, proxy.State{}, proxy.ServiceState{})
+	for i, failed := range []uint64{500, 501} {
+		state, seen := seenAt("a", time.Duration(i+1)*time.Second, 100_000, 1000+uint64(i)*100, failed)
+		j.see(r, time.Unix(1001, 0), state, seen)
+	}
+	if f := j.Judge.Analysis.Findings().Errors; f.Canary != (analysis.Tally{Requests: 100, Events: 1}) {
+		t.Errorf("%+v", f.Canary)
+	}
+}
+
 func TestHangDeadlineFollowsStable(t *testing.T) {
 	r, s := aRollout(t)
 	for _, c := range []struct {

@@ -72,11 +72,14 @@ func (e *Engine) restore(s deploy.State) (*loop, error) {
 				return nil, err
 			}
 		}
-		if len(last.Judging) > 0 {
+		switch r, open := l.state.Open(); {
+		case len(last.Judging) > 0:
 			l.judging = &judging{}
 			if err := json.Unmarshal(last.Judging, l.judging); err != nil {
 				return nil, err
 			}
+		case open: // begun by an older naru, that judged otherwise
+			l.judging = l.beginJudging(r, l.revisions[r.To].Settings, proxy.State{}, nil)
 		}
 	}
 	l.work.interrupted(s)

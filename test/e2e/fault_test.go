@@ -72,7 +72,7 @@ func TestVersionThatCannotStart(t *testing.T) {
 // kill -9 of serve at any moment of a canary costs no request, and the rollout goes on where it was.
 func TestKilledControllerLosesNothing(t *testing.T) {
 	t.Parallel()
-	s := start(t, chat(2, `{canary: {steps: [5%, 10%, 25%, 50%, 75%, 100%], bake: 2s}}`))
+	s := start(t, chat(2, `{canary: {steps: [5%, 10%, 25%, 50%, 75%, 100%], bake: 1s}}`))
 	s.deploy(0, "chat", "3.0")
 	load := s.load(200)
 	s.must(0, "deploy", "chat", "3.1", "--detach")

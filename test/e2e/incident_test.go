@@ -50,7 +50,7 @@ func TestIncidentBlamesNobody(t *testing.T) {
 			s.spoil("flaky-30%", "3.0", "3.1")
 			v := s.holds(1)
 			contains(t, "it says", v.Rollout.Waiting, "it began right after r2 was given more traffic")
-			s.served(load, "3.1", 400) // a good deal longer than evidence is waited for else
+			s.served(load, "3.1", 1000*int(v.Rollout.Weight)/100) // longer than evidence is waited for else
 			if again := s.holds(1); again.Rollout.Weight != v.Rollout.Weight || again.Stable.Version != "3.0" {
 				t.Errorf("in the incident: %+v", again.Rollout)
 			}
