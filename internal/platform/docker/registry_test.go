@@ -144,13 +144,13 @@ func TestPull(t *testing.T) {
 	}
 	// The tag moves. Missing asks nobody; always finds the new one; the first revision stays what it was.
 	r.push(t, "1.0", "moved")
-	for number, test := range map[int]struct {
+	for i, test := range []struct {
 		pull string
 		same bool
-	}{2: {"missing", true}, 3: {"always", false}} {
+	}{{"missing", true}, {"always", false}} {
 		s.Docker = new(*s.Docker)
 		s.Docker.Pull = test.pull
-		later := revision(number, s)
+		later := revision(i+2, s)
 		later.Version = "1.0"
 		if err := b.Prepare(t.Context(), later); err != nil {
 			t.Fatal(err)
