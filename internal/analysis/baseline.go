@@ -33,9 +33,8 @@ const (
 // Add takes in what stable has answered in a span of time.
 func (b *Baseline) Add(span time.Duration, c Counts) {
 	kept := math.Exp(-span.Seconds() / Memory.Seconds())
-	f := c.charged()
-	b.Requests = b.Requests*kept + float64(f.Requests)
-	b.Failed = b.Failed*kept + float64(f.Events)
+	b.Requests = b.Requests*kept + float64(c.Requests)
+	b.Failed = b.Failed*kept + float64(min(c.Failed, c.Requests))
 	b.Faults = b.Faults*kept + float64(c.faults().Events)
 	b.grow(1 / kept)
 	lo, hi := window(c.Done)
@@ -73,6 +72,9 @@ func (b Baseline) Rate() float64 { return plugin(b.Failed, b.Requests, priorRate
 
 // FaultRate is the same of all failures.
 func (b Baseline) FaultRate() float64 { return plugin(b.Faults, b.Requests, priorRate) }
+
+// fails reports whether stable is known to have failed more than the share x, in whatever way its failures are counted.
+func (b Baseline) fails(x float64) bool { return b.Requests >= oldRequests && b.Faults > x*b.Requests }
 
 func plugin(events, requests, prior float64) float64 {
 	return min(max((events+priorRequests*prior)/(requests+priorRequests), lowestRate), highestRate)

@@ -132,8 +132,11 @@ type single struct{ event, other float64 }
 
 func newSingle(x, q float64) single { return single{math.Log(q / x), math.Log1p((x - q) / (1 - x))} }
 
+// bet is the factor of what was counted. A request counts as good from when it is given, and is corrected when it fails:
+// there may be more events than requests. What is in flight then only makes the wealth smaller than it will be on average
+// in the end, so that the bound on it holds at every moment.
 func (s single) bet(t Tally) float64 {
-	return float64(t.Events)*s.event + float64(t.Requests-t.Events)*s.other
+	return float64(t.Events)*(s.event-s.other) + float64(t.Requests)*s.other
 }
 
 func odds(p float64) float64    { return p / (1 - p) }

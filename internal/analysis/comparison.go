@@ -30,6 +30,7 @@ const stale = time.Minute
 type comparison struct {
 	Canary  Tally     `json:"canary"` // of this step
 	Stable  Tally     `json:"stable"`
+	Whole   block     `json:"whole"`   // of the rollout
 	Pending block     `json:"pending"` // one revision has answered nothing in it yet
 	Bets    portfolio `json:"bets"`    // against the canary
 	Harm    promotion `json:"harm"`    // for it
@@ -40,14 +41,16 @@ func (c *comparison) enter(margin float64, warms bool) {
 	c.Harm = newPromotion(margin, warms)
 }
 
-// add counts a tick, and returns the block that it closes, if it does. Whether it closes, or is thrown away, depends on
+// count adds up what people are told.
+func (c *comparison) count(seen block) {
+	c.Canary.add(seen.Canary)
+	c.Stable.add(seen.Stable)
+	c.Whole.add(seen)
+}
+
+// add takes in a tick, and returns the block that it closes, if it does. Whether it closes, or is thrown away, depends on
 // numbers of requests and on time alone, never on events: otherwise the bets would not be fair.
-func (c *comparison) add(now block, compared bool) (closed block, ok bool) {
-	c.Canary.add(now.Canary)
-	c.Stable.add(now.Stable)
-	if !compared {
-		return block{}, false
-	}
+func (c *comparison) add(now block) (closed block, ok bool) {
 	c.Pending.add(now)
 	if c.Pending.Canary.Requests > 0 && c.Pending.Stable.Requests > 0 {
 		closed, c.Pending = c.Pending, block{}
@@ -57,6 +60,12 @@ func (c *comparison) add(now block, compared bool) (closed block, ok bool) {
 		c.Pending = block{}
 	}
 	return block{}, false
+}
+
+// divide begins anew where the traffic is divided in another way: one block of two divisions would be of neither.
+func (c *comparison) divide(canary, stable float64) {
+	c.Pending = block{}
+	c.Harm.flush(canary, stable)
 }
 
 // finding is what the stream says of promotion, if stable's rate is b and that of a canary as good as stable is c.

@@ -56,7 +56,7 @@ func TestDecidedRequestsNeverBecomeFewer(t *testing.T) {
 			}
 		}
 		var tails tails
-		tails.fill(c)
+		tails.fill(c.Done, c.Aged)
 		for i, tau := range taus {
 			answered := tails.done.since(tau + 1)
 			late := answered + tails.aged.since(tau+1)
@@ -77,7 +77,7 @@ func TestDecidedRequestsNeverBecomeFewer(t *testing.T) {
 }
 
 func TestMoreFailuresThanRequestsAreCut(t *testing.T) {
-	if got := (Counts{Requests: 3, Failed: 5}).charged(); got != (Tally{3, 3}) {
+	if got := (Counts{Requests: 3, Failed: 5}).faults(); got != (Tally{3, 3}) {
 		t.Errorf("5 failures of 3 requests count as %+v", got)
 	}
 }

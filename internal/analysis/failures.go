@@ -14,6 +14,7 @@ type failures struct {
 	Clients comparison `json:"clients"`
 	Drawn   comparison `json:"drawn"`
 	All     comparison `json:"all"`
+	Entered float64    `json:"entered"` // evidence when the step began
 }
 
 func newFailures() failures {
@@ -25,16 +26,27 @@ func (f *failures) evidence() float64 { return (f.Clients.Bets.worth() + f.Drawn
 
 // add takes in a tick.
 func (f *failures) add(t Tick, compared bool, base Baseline) {
+	f.All.count(block{Canary: t.Canary.faults(), Stable: t.Stable.faults(), Span: t.Span})
+	if !compared {
+		return
+	}
+	canary, stable := t.Canary.Cohort, t.Stable.Cohort
 	var logs [errorBets]float64
-	if b, closed := f.Clients.add(block{Canary: t.Canary.charged(), Stable: t.Stable.charged(), Span: t.Span}, compared); closed {
+	if b, closed := f.Clients.add(block{Canary: canary.charged(), Stable: stable.charged(), Span: t.Span}); closed {
 		failureBets(&logs, b, base.Rate())
 		f.Clients.Bets.take(logs[:], b.Span)
 	}
-	if b, closed := f.Drawn.add(block{Canary: t.Canary.drawn(), Stable: t.Stable.drawn(), Span: t.Span}, compared); closed {
+	if b, closed := f.Drawn.add(block{Canary: canary.drawn(), Stable: stable.drawn(), Span: t.Span}); closed {
 		labelBets(&logs, b)
 		f.Drawn.Bets.take(logs[:len(labelEffects)], b.Span)
 	}
-	if b, closed := f.All.add(block{Canary: t.Canary.faults(), Stable: t.Stable.faults(), Span: t.Span}, compared); closed {
+	if b, closed := f.All.add(block{Canary: canary.faults(), Stable: stable.faults(), Span: t.Span}); closed {
 		f.All.Harm.add(b, base.FaultRate(), base.FaultRate())
+	}
+}
+
+func (f *failures) divide(base Baseline) {
+	for _, c := range []*comparison{&f.Clients, &f.Drawn, &f.All} {
+		c.divide(base.FaultRate(), base.FaultRate())
 	}
 }

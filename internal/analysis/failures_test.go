@@ -9,10 +9,12 @@ import (
 // same is a tick in which all users look like one: of all failures only the first counts, and then one in 10 s.
 func same(r *rand.Rand, last *time.Duration, now time.Duration, canary, stable, bad, good int) Tick {
 	counts := func(n, failing int) Counts {
-		c := Counts{Requests: uint64(n), Faults: uint64(failing), Drawn: Tally{uint64(n), uint64(failing)}}
+		c := prompt(uint64(n), uint64(failing))
+		c.Failed = 0
 		if failing > 0 && (*last == 0 || now-*last >= 10*time.Second) {
 			c.Failed, *last = 1, now
 		}
+		c.Cohort.Failed = c.Failed
 		return c
 	}
 	t := Tick{Span: time.Second}

@@ -17,10 +17,13 @@ type Finding struct {
 	Objective float64       // of a guardrail: the share that is allowed
 	Canary    Tally         // of this step
 	Stable    Tally
+	Whole     bool // they are of the whole rollout instead
 
 	Evidence float64 // the e-value against the canary, of the whole rollout
 	Limit    float64 // at which it is rolled back
 	Guilty   bool    // Evidence has reached Limit, and nothing speaks for the canary
+	// Confounded: most of the canary's requests are of users who stay with it, so that a latency says who they are.
+	Confounded bool
 
 	// Promotion; of streams that compare.
 	Clearance float64 // the e-value for the canary's harm being under Margin, of this step
@@ -44,6 +47,9 @@ func (t Tally) Rate() float64 {
 	}
 	return float64(t.Events) / float64(t.Requests)
 }
+
+// whole is a tally with no more events than requests, as people expect it.
+func (t Tally) whole() Tally { return Tally{t.Requests, min(t.Events, t.Requests)} }
 
 func (t *Tally) add(o Tally) {
 	t.Requests += o.Requests
@@ -99,6 +105,7 @@ func (a *Analysis) latencyFinding(q *quantile) Finding {
 	limit := a.Options.limit(latencyPart)
 	f := q.finding(q.StableRate, q.CanaryRate, a.Step.Share)
 	f.Quantile, f.Threshold = q.Q, q.threshold()
+	f.Confounded = 2*a.Answered.Events > a.Answered.Requests
 	f.Evidence, f.Limit = a.slowness(), limit
 	f.Guilty = f.Evidence >= limit || a.guilty(latencyStream)
 	return f
@@ -125,7 +132,7 @@ func (a *Analysis) incident() Incident {
 		return Incident{}
 	}
 	f := said.finding()
-	f.Canary, f.Stable = said.Since.Canary, said.Since.Stable
+	f.Canary, f.Stable = said.Since.Canary.whole(), said.Since.Stable.whole()
 	f.Evidence, f.Limit = said.Own.worth(), incidentLimit
 	return Incident{Open: true, Old: said.Old, Shifted: said.Shifted, Finding: f}
 }

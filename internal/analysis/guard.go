@@ -10,6 +10,7 @@ type guard struct {
 	X       float64       `json:"x"`                 // the share that is allowed
 	P99     time.Duration `json:"p99,omitempty"`     // events are requests slower than it; 0: failures
 	Was     float64       `json:"was,omitempty"`     // stable's share before the rollout, when it broke the objective then
+	Known   bool          `json:"known,omitempty"`   // that share is known
 	Since   block         `json:"since"`             // the traffic of the open incident
 	Open    bool          `json:"open,omitempty"`    // an incident: stable breaks the objective
 	Old     bool          `json:"old,omitempty"`     // and it did so before the rollout
@@ -23,6 +24,8 @@ type guard struct {
 	Recovery portfolio `json:"recovery"` // that stable keeps it again
 
 	breaks, keeps []single // the bets, made of X when they are first needed
+	worse         []single // the same against a share above X
+	worseThan     float64
 }
 
 const (
@@ -30,6 +33,10 @@ const (
 	incidentLimit = 1000
 	oldRequests   = 100 // of stable before the rollout, to say that it broke its objective then
 	worsened      = 2   // times the old share: not the old incident any more
+	// late is how long after the traffic a shift may be noted, and an incident before it may still be due to it.
+	late = 2 * time.Second
+	// firstLook is how long after the beginning trouble of a stable revision of which nothing is known counts as old.
+	firstLook = time.Second
 )
 
 // keepEffects are the shares, as parts of the objective, with which stable may have come back.
@@ -37,7 +44,7 @@ var keepEffects = [...]float64{0.5, 0.2, 0.05}
 
 func newGuard(x float64, p99 time.Duration, before Tally) guard {
 	g := guard{X: x, P99: p99, Against: newWatch(), Own: newWatch(), Outage: newOutage(), Recovery: newPortfolio(len(keepEffects))}
-	if before.Requests >= oldRequests && before.Rate() > x {
+	if g.Known = before.Requests >= oldRequests; g.Known && before.Rate() > x {
 		g.Was = before.Rate()
 	}
 	// An incident that is to be old before anything was seen needs the evidence that a new one needs.
@@ -63,34 +70,57 @@ func (g *guard) finding() Finding {
 	return f
 }
 
+// allowed is the share of events that is not held against the canary. Beside stable that is the objective, or anything
+// while stable breaks it, since then the comparison decides. Where nothing is compared it may have what stable had.
+func (g *guard) allowed(s Step) float64 {
+	switch {
+	case !s.Compared && g.Open:
+		return min(max(g.X, worsened*g.Was, worsened*g.Since.Stable.Rate()), highestRate)
+	case !s.Compared:
+		return min(max(g.X, worsened*g.Was), highestRate)
+	}
+	return g.X
+}
+
 // add takes in a tick, stable first: in doubt it is an incident and not the canary.
 func (g *guard) add(a *Analysis, t Tick) {
-	now := block{Canary: t.Canary.charged(), Stable: t.Stable.charged(), Span: t.Span}
-	seen := block{Canary: t.Canary.faults(), Stable: t.Stable.faults()}
+	canary := t.Canary.users()
+	canary.Add(t.Chosen.users())
+	own := block{Canary: canary.claimed(), Stable: t.Stable.claimed(), Span: t.Span}
+	seen := block{Canary: canary.faults(), Stable: t.Stable.faults()}
 	if g.P99 > 0 {
 		tau := Bucket(g.P99)
-		now.Canary, now.Stable = a.canary.beyond(tau), a.stable.beyond(tau)
-		seen = now
+		own.Canary, own.Stable = a.allCanary.beyond(tau), a.allStable.beyond(tau)
+		seen = own
 	}
 	g.Canary.add(seen.Canary)
 	g.Stable.add(seen.Stable)
 	g.prepare()
+	if g.watchStable(a, own); g.Open && a.Step.Compared || t.Warming && g.P99 > 0 { // a cold canary is slow
+		return
+	}
+	against := own
+	if a.Step.Compared && g.P99 == 0 { // one user who stays with the canary and always fails is not to weigh ever more
+		against.Canary.Events, against.Stable.Events = canary.Cohort.charged().Events, t.Stable.Cohort.charged().Events
+	}
+	bets := g.above(g.allowed(a.Step))
+	g.Against.add(a.Now, against, against.Canary, bets)
+	if !a.Step.Compared && g.P99 == 0 && !a.Base.fails(g.X) {
+		g.Outage.add(canary.claimedFault(), t.Span, bets)
+	}
+}
+
+// watchStable opens an incident and closes it.
+func (g *guard) watchStable(a *Analysis, now block) {
 	if g.Open {
-		g.Since.add(now)
+		if !a.Step.alone() {
+			g.Since.add(now)
+		}
 		g.recover(a, now)
 		return
 	}
-	g.Own.add(a.Now, now, now.Stable, g.breaks)
-	if g.Own.worth() >= incidentLimit {
+	if g.Own.add(a.Now, now, now.Stable, g.breaks); g.Own.worth() >= incidentLimit {
 		g.open(a)
-		return
-	}
-	if t.Warming && g.P99 > 0 {
-		return // a cold canary is slow
-	}
-	g.Against.add(a.Now, now, now.Canary, g.breaks)
-	if !a.Step.Compared && g.P99 == 0 {
-		g.Outage.add(seen.Canary, t.Span, g.breaks)
 	}
 }
 
@@ -98,20 +128,26 @@ func (g *guard) add(a *Analysis, t Tick) {
 func (g *guard) open(a *Analysis) {
 	run := g.Own.leader()
 	g.Open, g.Since = true, run.Seen
-	g.Old = g.Was > 0 && run.Seen.Stable.Rate() <= worsened*g.Was
-	g.Shifted = a.Shifted >= 0 && run.Began >= a.Shifted && run.Began-a.Shifted <= ShiftWindow
+	g.Old = g.Was > 0 && run.Seen.Stable.Rate() <= worsened*g.Was || !g.Known && run.Began <= firstLook
+	g.Shifted = a.Shifted >= 0 && run.Began >= a.Shifted-late && run.Began-a.Shifted <= ShiftWindow
+	g.Against, g.Outage = newWatch(), newOutage()
 	g.Recovery = newPortfolio(len(keepEffects))
 }
 
-// recover closes the incident when stable has shown that it keeps the objective. Then both are watched anew: what the
-// canary did meanwhile, or just before, is not held against it.
+// recover closes the incident when the revision that has it has shown that it keeps the objective: stable, or the canary
+// where that has all the traffic. Both are watched anew: what the canary did meanwhile, or just before, is not held
+// against it.
 func (g *guard) recover(a *Analysis, now block) {
-	if now.Stable.Requests == 0 {
+	said := now.Stable
+	if a.Step.alone() {
+		said = now.Canary
+	}
+	if said.Requests == 0 {
 		return
 	}
 	var logs [len(keepEffects)]float64
 	for i, s := range g.keeps {
-		logs[i] = s.bet(now.Stable)
+		logs[i] = s.bet(said)
 	}
 	g.Recovery.take(logs[:], now.Span)
 	if g.Recovery.worth() < Enough {
@@ -126,10 +162,26 @@ func (g *guard) prepare() {
 	if g.breaks != nil {
 		return
 	}
-	for _, psi := range labelEffects {
-		g.breaks = append(g.breaks, newSingle(g.X, invOdds(psi*odds(g.X))))
-	}
+	g.breaks = breaks(g.X)
 	for _, part := range keepEffects {
 		g.keeps = append(g.keeps, newSingle(g.X, part*g.X))
 	}
+}
+
+// above are the bets that a share is above x, which is the objective or more.
+func (g *guard) above(x float64) []single {
+	if x <= g.X {
+		return g.breaks
+	}
+	if x != g.worseThan {
+		g.worse, g.worseThan = breaks(x), x
+	}
+	return g.worse
+}
+
+func breaks(x float64) (bets []single) {
+	for _, psi := range labelEffects {
+		bets = append(bets, newSingle(x, invOdds(psi*odds(x))))
+	}
+	return bets
 }

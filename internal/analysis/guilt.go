@@ -9,15 +9,6 @@ func (a *Analysis) Guilty() (Finding, string, bool) {
 	return a.Guilt.Finding, a.Guilt.Stream, true
 }
 
-// Retry takes a conviction back whose witness was the canary alone, when stable is given traffic again to compare with: the
-// guardrail begins anew. Whoever calls it spends the guardrail's part of alpha once more.
-func (a *Analysis) Retry() {
-	a.Guilt = nil
-	for i := range a.Guards {
-		a.Guards[i].Against, a.Guards[i].Outage = newWatch(), newOutage()
-	}
-}
-
 func (a *Analysis) guilty(stream string) bool { return a.Guilt != nil && a.Guilt.Stream == stream }
 
 // judge latches the first conviction.
@@ -27,22 +18,31 @@ func (a *Analysis) judge() {
 	}
 	switch g := a.firstConvicted(); {
 	case a.Options.Errors && a.Errors.evidence() >= a.Options.limit(errorPart):
-		a.convict(errorStream, a.errorFinding())
+		a.convict(errorStream, a.errorFinding().whole(a.Errors.Entered, a.Errors.All.Whole))
 	case len(a.Latency) > 0 && a.slowness() >= a.Options.limit(latencyPart):
-		a.convict(latencyStream, a.latencyFinding(a.slowest()))
-	case g != nil:
+		q := a.slowest()
+		a.convict(latencyStream, a.latencyFinding(q).whole(a.Entered, q.Whole))
+	case g != nil && a.Doubt == nil:
 		f := a.guardFinding(g)
 		if run := g.Against.leader().Seen; run.Canary.Events > 0 { // the step may have been a good one until then
-			f.Canary, f.Stable = run.Canary, run.Stable
+			f.Canary, f.Stable = run.Canary.whole(), run.Stable.whole()
 		}
 		a.convict(guardrailStream, f)
 	}
 }
 
+// whole makes a finding tell of the whole rollout where most of its evidence is older than the step.
+func (f Finding) whole(entered float64, all block) Finding {
+	if entered > 1 && entered*entered >= f.Evidence {
+		f.Canary, f.Stable, f.Whole = all.Canary, all.Stable, true
+	}
+	return f
+}
+
 // convict stores the finding without its word on promotion, which may be infinite and is of no use any more.
 func (a *Analysis) convict(stream string, f Finding) {
 	f.Guilty, f.Missing = true, 0
-	a.Guilt = &Guilt{stream, f}
+	a.Guilt = &Guilt{Stream: stream, Finding: f}
 }
 
 func (a *Analysis) firstConvicted() *guard {
@@ -56,7 +56,7 @@ func (a *Analysis) firstConvicted() *guard {
 
 // convicted: the canary breaks the objective, and stable, where it answers beside it, does not break it in the same way.
 func (a *Analysis) convicted(g *guard) bool {
-	if g.Open || g.evidence() < a.guardLimit() {
+	if g.Open && a.Step.Compared || g.evidence() < a.guardLimit() {
 		return false
 	}
 	return !a.Step.Compared || g.Against.leader().unlike()

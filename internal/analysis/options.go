@@ -36,11 +36,17 @@ type Step struct {
 	Next float64 `json:"next"`
 }
 
+// alone reports whether the canary has all the random traffic.
+func (s Step) alone() bool { return !s.Compared && s.Share > 0 }
+
 // Tick is what was counted since the tick before it, of all proxies together.
 type Tick struct {
 	Span   time.Duration // how long it was
-	Canary Counts
-	Stable Counts
+	Canary Counts        // of randomly assigned requests
+	Stable Counts        // of randomly assigned requests
+	Chosen Counts        // of requests that were sent to the canary for what they are: held against the objectives alone
+	// Cohort is the number of the division of the traffic; the Cohort of the counts is of that one alone.
+	Cohort uint64
 	// Warming: the traffic was shifted a moment ago. A slow canary is not blamed then; a failing one always is.
 	Warming bool
 }

@@ -82,7 +82,7 @@ func TestProxiesAreMerged(t *testing.T) {
 		s1, s2 := split(r, t.Stable)
 		c1.Add(c2)
 		s1.Add(s2)
-		a.Add(Tick{t.Span, c1, s1, t.Warming})
+		a.Add(Tick{Span: t.Span, Canary: c1, Stable: s1, Warming: t.Warming})
 		return a
 	})
 	if a, b := written(t, want), written(t, got); !bytes.Equal(a, b) {
@@ -92,12 +92,9 @@ func TestProxiesAreMerged(t *testing.T) {
 
 // split deals what was counted to two proxies.
 func split(r *rand.Rand, c Counts) (a, b Counts) {
-	defer func() {
-		a.Faults, a.Drawn, b.Faults, b.Drawn = a.Failed, Tally{a.Requests, a.Failed}, b.Failed, Tally{b.Requests, b.Failed}
-	}()
 	part := func(n uint64) uint64 { return r.Uint64N(n + 1) }
-	a.Requests, a.Failed = part(c.Requests), part(c.Failed)
-	b.Requests, b.Failed = c.Requests-a.Requests, c.Failed-a.Failed
+	n, f := part(c.Requests), part(c.Failed)
+	a, b = prompt(n, f), prompt(c.Requests-n, c.Failed-f)
 	a.Done, b.Done = make([]int32, Buckets), make([]int32, Buckets)
 	for i, n := range c.Done {
 		a.Done[i] = int32(part(uint64(n)))
@@ -151,7 +148,7 @@ func TestEvidenceOfATickDoesNotKnowIt(t *testing.T) {
 		tick := tr.next()
 		a.Add(tick)
 		var logs [errorBets]float64
-		failureBets(&logs, block{Canary: tick.Canary.charged(), Stable: tick.Stable.charged()}, rate)
+		failureBets(&logs, block{Canary: tick.Canary.Cohort.charged(), Stable: tick.Stable.Cohort.charged()}, rate)
 		p := portfolio{cash, before}
 		p.take(logs[:], tick.Span)
 		if p.worth() != a.Errors.Clients.Bets.worth() {
@@ -164,7 +161,9 @@ func TestEvidenceOfATickDoesNotKnowIt(t *testing.T) {
 func TestWildCountsLeaveNumbers(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	wild := func() (c Counts) {
-		c.Requests, c.Failed = r.Uint64N(1<<r.UintN(40)), r.Uint64N(1<<r.UintN(40))
+		some := func() uint64 { return r.Uint64N(1 << r.UintN(40)) }
+		c.Claimed, c.Requests, c.Failed, c.Faults = some(), some(), some(), some()
+		c.Cohort = Cohort{some(), some(), some(), Tally{some(), some()}}
 		c.Done, c.Aged = make([]int32, Buckets), make([]int32, Buckets)
 		for range r.IntN(20) {
 			c.Done[r.IntN(Buckets)] = int32(r.IntN(1 << r.UintN(20)))
@@ -179,7 +178,8 @@ func TestWildCountsLeaveNumbers(t *testing.T) {
 				share := r.Float64()
 				a.Enter(Step{Compared: r.IntN(4) > 0, Share: share, Next: r.Float64()})
 			}
-			a.Add(Tick{time.Duration(r.Int64N(int64(time.Second))), wild(), wild(), r.IntN(2) == 0})
+			a.Add(Tick{time.Duration(r.Int64N(int64(time.Second))), wild(), wild(), wild(), r.Uint64N(9), r.IntN(2) == 0})
+			a.Question()
 			f := a.Findings()
 			for _, one := range append(append([]Finding{f.Errors, f.Incident.Finding}, f.Latency...), f.Guardrail...) {
 				if !(one.Evidence >= 0 && one.Evidence <= richest && one.Clearance >= 0 && one.Clearance <= richest && one.Missing >= 0) {

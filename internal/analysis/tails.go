@@ -10,9 +10,9 @@ type tail struct {
 	from   [Buckets]int32
 }
 
-func (t *tails) fill(c Counts) {
-	t.done.fill(c.Done)
-	t.aged.fill(c.Aged)
+func (t *tails) fill(done, aged []int32) {
+	t.done.fill(done)
+	t.aged.fill(aged)
 }
 
 func (t *tail) fill(counts []int32) {

@@ -40,15 +40,18 @@ func (t *traffic) next() Tick {
 	return tick
 }
 
+// prompt are requests that are decided in the tick in which they came, each drawn for itself.
+func prompt(n, failed uint64) Counts {
+	return Counts{Claimed: n, Requests: n, Failed: failed, Faults: failed, Cohort: Cohort{n, failed, failed, Tally{n, failed}}}
+}
+
 func (t *traffic) draw(r *revision, mean float64) (c Counts) {
 	n := poisson(t.rand, mean)
 	if r.hangs {
 		r.hang(&c, n, t.tick)
 		return c
 	}
-	c.Requests = uint64(n)
-	c.Failed = uint64(binomial(t.rand, n, r.fails(t.now)))
-	c.Faults, c.Drawn = c.Failed, Tally{uint64(n), c.Failed}
+	c = prompt(uint64(n), uint64(binomial(t.rand, n, r.fails(t.now))))
 	if r.latency == nil {
 		return c
 	}
@@ -169,8 +172,7 @@ func (a *alias) draw(r *rand.Rand) int {
 func (t *traffic) warmed() Baseline {
 	var b Baseline
 	for range 600 {
-		c := Counts{Requests: uint64(math.Round(t.rps)), Failed: uint64(binomial(t.rand, int(t.rps), t.stable.fails(0)))}
-		c.Faults, c.Drawn = c.Failed, Tally{c.Requests, c.Failed}
+		c := prompt(uint64(math.Round(t.rps)), uint64(binomial(t.rand, int(t.rps), t.stable.fails(0))))
 		if t.stable.latency != nil {
 			c.Done = make([]int32, Buckets)
 			for range min(c.Requests, 200) {

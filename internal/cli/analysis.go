@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/figure"
 )
 
 // writeAnalysis shows what the analysis says now, stream by stream.
@@ -55,7 +55,7 @@ func counted(f deploy.Figure, r *deploy.Reading) string {
 	if r == nil || f.Unit == "" {
 		return rate(f, r)
 	}
-	return rate(f, r) + " of " + thousands(r.Requests)
+	return rate(f, r) + " of " + figure.Count(r.Requests)
 }
 
 // against is the evidence against the canary: an e-value and the one at which it is rolled back.
@@ -86,23 +86,12 @@ func atMost(f deploy.Figure) string {
 	}
 	text += fmt.Sprintf(", asked %.2g", f.Margin)
 	if f.MoreRequests != nil {
-		text += fmt.Sprintf(": %s more requests", thousands(*f.MoreRequests))
+		text += fmt.Sprintf(": %s more requests", figure.About(float64(*f.MoreRequests)))
 		if f.MoreMinutes != nil {
-			text += ", " + about(*f.MoreMinutes)
+			text += ", " + figure.Minutes(*f.MoreMinutes)
 		}
 	}
 	return text
-}
-
-// about writes minutes roughly.
-func about(minutes float64) string {
-	switch {
-	case minutes < 1:
-		return fmt.Sprintf("%.0fs", math.Ceil(minutes*60))
-	case minutes < 120:
-		return fmt.Sprintf("%.0f min", math.Ceil(minutes))
-	}
-	return fmt.Sprintf("%.0f h", math.Ceil(minutes*float64(time.Minute)/float64(time.Hour)))
 }
 
 // writeJudgements shows what the analysis said of every step; not once more what stands above.

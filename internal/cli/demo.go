@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/naru-deploy/naru/internal/figure"
 )
 
 func demoCommand(s *shell) *cobra.Command {
@@ -142,7 +144,7 @@ func (d *demo) conclude(s *shell, results []demoResult, took time.Duration) erro
 	}
 	text := "No request failed because of a deployment"
 	if price > 0 {
-		text += fmt.Sprintf("; the %s that failed were answered by the bad version itself before it was found out", thousands(price))
+		text += fmt.Sprintf("; the %s that failed were answered by the bad version itself before it was found out", figure.Count(price))
 	}
 	d.say("%s\n", filled(fmt.Sprintf("%s. All of it took %s, and nothing is left running.", text, took.Round(time.Second))))
 	d.item("next", "README.md tells how to use naru for a service of your own")

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/figure"
 	"github.com/naru-deploy/naru/internal/traffic"
 )
 
@@ -88,16 +89,16 @@ func failuresOf(r demoRollout, a act) (found []string) {
 // rows are the lines of the table at the end.
 func (r demoResult) rows() (rows [][]string) {
 	for _, one := range r.Rollouts {
-		failed := thousands(uint64(one.Users.Failed))
+		failed := figure.Count(uint64(one.Users.Failed))
 		switch q := one.Receipt.Requests; {
 		case q.ByNaru > 0:
-			failed += fmt.Sprintf(", %s by naru", thousands(q.ByNaru))
+			failed += fmt.Sprintf(", %s by naru", figure.Count(q.ByNaru))
 		case one.Receipt.Outcome == deploy.RolledBack && uint64(one.Users.Failed) == q.ByApp:
 			failed += ", all answered by " + one.To
 		case one.Users.WebSockets != nil:
 			failed += fmt.Sprintf(", %s dropped", plural(one.Users.WebSockets.Dropped, "WebSocket"))
 		}
-		rows = append(rows, []string{r.Scenario, r.Strategy, one.From + " to " + one.To, words(one.Receipt.Outcome), thousands(uint64(one.Users.Requests)), failed})
+		rows = append(rows, []string{r.Scenario, r.Strategy, one.From + " to " + one.To, words(one.Receipt.Outcome), figure.Count(uint64(one.Users.Requests)), failed})
 	}
 	return rows
 }

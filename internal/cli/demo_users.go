@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/naru-deploy/naru/internal/figure"
 	"github.com/naru-deploy/naru/internal/traffic"
 )
 
@@ -87,12 +88,12 @@ func (r demoRollout) answers() string {
 	u := r.Users
 	var by []string
 	for _, version := range slices.Sorted(maps.Keys(u.Versions)) {
-		by = append(by, fmt.Sprintf("%s by %s", thousands(uint64(u.Versions[version])), cmp.Or(version, "none")))
+		by = append(by, fmt.Sprintf("%s by %s", figure.Count(uint64(u.Versions[version])), cmp.Or(version, "none")))
 	}
-	text := fmt.Sprintf("sent %s requests, %s failed; answered %s; p50 %s, p99 %s", thousands(uint64(u.Requests)),
-		thousands(uint64(u.Failed)), strings.Join(by, ", "), latency(u.P50), latency(u.P99))
+	text := fmt.Sprintf("sent %s requests, %s failed; answered %s; p50 %s, p99 %s", figure.Count(uint64(u.Requests)),
+		figure.Count(uint64(u.Failed)), strings.Join(by, ", "), latency(u.P50), latency(u.P99))
 	if q := r.Receipt.Requests; q.Failed > 0 {
-		text += fmt.Sprintf("; of the failures %s were answers of the app itself, %s were made by naru", thousands(q.ByApp), thousands(q.ByNaru))
+		text += fmt.Sprintf("; of the failures %s were answers of the app itself, %s were made by naru", figure.Count(q.ByApp), figure.Count(q.ByNaru))
 	}
 	return text
 }

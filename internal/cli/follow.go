@@ -118,7 +118,7 @@ func (f *follower) event(e store.Event) error {
 	if f.s.json {
 		return f.s.object(e)
 	}
-	f.s.say("%s  %s", clock(e.Time), e.Message)
+	writeUnder(f.s.out, clock(e.Time)+"  ", e.Message)
 	f.printed = time.Time{} // and how things stand is shown anew
 	return nil
 }
@@ -127,7 +127,7 @@ func (f *follower) event(e store.Event) error {
 func (f *follower) look(ctx context.Context) (api.Rollout, error) {
 	r, err := f.c.Rollout(ctx, f.first.Service, f.first.ID)
 	if err == nil && r.Open() && (r.Phase == deploy.Approval || r.Phase == deploy.Paused) && f.wait == 0 && !f.s.terminal() {
-		return r, f.leave(fmt.Sprintf("%s: waits for %s", r.Phase, r.Waiting))
+		return r, f.leave(fmt.Sprintf("%s: %s", r.Phase, r.Waiting))
 	}
 	var status engine.Status
 	if err == nil {
@@ -143,7 +143,7 @@ func (f *follower) look(ctx context.Context) (api.Rollout, error) {
 		if f.s.json {
 			return r, f.s.object(status)
 		}
-		f.s.say("%s  %s", clock(f.answered), f.progress.line(status))
+		writeUnder(f.s.out, clock(f.answered)+"  ", f.progress.line(status))
 	}
 	return r, nil
 }

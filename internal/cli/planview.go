@@ -115,6 +115,17 @@ func writeItem(w io.Writer, name, text string) {
 	}
 }
 
+// writeUnder shows a sentence behind its beginning, and what does not fit the line below it.
+func writeUnder(w io.Writer, lead, text string) {
+	indent := utf8.RuneCountInString(lead)
+	for i, line := range wrapped(text, max(24, width-indent)) {
+		if i > 0 {
+			lead = strings.Repeat(" ", indent)
+		}
+		fmt.Fprintf(w, "%s%s\n", lead, line)
+	}
+}
+
 // wrapped breaks a text into lines between words.
 func wrapped(text string, width int) []string {
 	lines := []string{""}

@@ -5,12 +5,12 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/figure"
 )
 
 func receiptCommand(s *shell) *cobra.Command {
@@ -76,8 +76,8 @@ func writeReceipt(w io.Writer, r deploy.Receipt) {
 		writeItem(w, "note", note)
 	}
 	q := r.Requests
-	fmt.Fprintf(w, "\n  %s requests, %s failed (%s by naru, %s by the app)\n", thousands(q.Total), thousands(q.Failed), thousands(q.ByNaru), thousands(q.ByApp))
-	fmt.Fprintf(w, "  %s retried, %s rescued, %s held, %s asked to reconnect\n", thousands(q.Retried), thousands(q.Rescued), thousands(q.Held), plural(int(r.Connections.WebSocketClosed), "WebSocket"))
+	fmt.Fprintf(w, "\n  %s requests, %s failed (%s by naru, %s by the app)\n", figure.Count(q.Total), figure.Count(q.Failed), figure.Count(q.ByNaru), figure.Count(q.ByApp))
+	fmt.Fprintf(w, "  %s retried, %s rescued, %s held, %s asked to reconnect\n", figure.Count(q.Retried), figure.Count(q.Rescued), figure.Count(q.Held), plural(int(r.Connections.WebSocketClosed), "WebSocket"))
 	fmt.Fprintf(w, "  never fewer than %s healthy\n", plural(r.MinHealthy, "instance"))
 	if !r.Complete {
 		fmt.Fprintln(w, "  not complete: a proxy was killed, and what it had counted is lost")
@@ -98,16 +98,7 @@ func writeRevisions(w io.Writer, r deploy.Receipt) {
 		if c.Requests == 0 && id != r.From && id != r.To { // an older one, counted before this rollout
 			continue
 		}
-		rows = append(rows, []string{"  " + id, thousands(c.Requests), thousands(c.Failed), latency(c.P50), latency(c.P99)})
+		rows = append(rows, []string{"  " + id, figure.Count(c.Requests), figure.Count(c.Failed), latency(c.P50), latency(c.P99)})
 	}
 	writeTable(w, rows)
-}
-
-// thousands writes a count in groups of three digits.
-func thousands(n uint64) string {
-	digits := strconv.FormatUint(n, 10)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
 }

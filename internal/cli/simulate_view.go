@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/figure"
 	"github.com/naru-deploy/naru/internal/simulate"
 )
 
@@ -75,8 +76,8 @@ func (v simulationView) result(r simulate.Result) {
 	fmt.Fprintln(v.w)
 	v.say("%s", v.verdict(r))
 	v.say("%s", hurtWords(r.Hurt))
-	v.say("the new version was given %s and failed %s; the old one %s and %s", count(r.Canary.Requests, "request"), thousands(r.Canary.Failed),
-		thousands(r.Stable.Requests), thousands(r.Stable.Failed))
+	v.say("the new version was given %s and failed %s; the old one %s and %s", count(r.Canary.Requests, "request"), figure.Count(r.Canary.Failed),
+		figure.Count(r.Stable.Requests), figure.Count(r.Stable.Failed))
 }
 
 // verdict is the end in one sentence.
@@ -100,7 +101,7 @@ func (v simulationView) verdict(r simulate.Result) string {
 	case r.Outcome == simulate.Waits:
 		return fmt.Sprintf("paused after %s: %s", elapsed(r.Ended), r.Reason)
 	default:
-		return fmt.Sprintf("still open after %s%s: waits for %s", elapsed(r.Ended), step, r.Reason)
+		return fmt.Sprintf("still open after %s%s: %s", elapsed(r.Ended), step, r.Reason)
 	}
 }
 
@@ -115,7 +116,7 @@ func hurtWords(h simulate.Hurt) string {
 	}{{h.Failed, "failed and would not have on the old version"}, {h.Hung, "never answered"},
 		{h.Slow, "slower than 99% of the old version's and would not have been there"}} {
 		if p.n > 0 {
-			parts = append(parts, thousands(p.n)+" "+p.words)
+			parts = append(parts, figure.Count(p.n)+" "+p.words)
 		}
 	}
 	return fmt.Sprintf("hurt: %s: %s", count(h.All(), "request"), strings.Join(parts, ", "))
@@ -126,12 +127,12 @@ func (v simulationView) summary(s simulate.Summary) {
 	v.head(fmt.Sprintf("%d simulated rollouts with seeds %d to %d", s.Runs, v.s.Seed, v.s.Seed+s.Runs-1))
 	for _, o := range []string{"promoted", "rolled_back", "aborted", simulate.Waits, simulate.Open} {
 		if n := s.Outcomes[o]; n > 0 {
-			fmt.Fprintf(v.w, "  %-12s %6s  %s\n", strings.ReplaceAll(o, "_", " "), thousands(uint64(n)), percent(100*float64(n)/float64(s.Runs)))
+			fmt.Fprintf(v.w, "  %-12s %6s  %s\n", strings.ReplaceAll(o, "_", " "), figure.Count(uint64(n)), percent(100*float64(n)/float64(s.Runs)))
 		}
 	}
 	for _, stream := range deploy.Streams {
 		if n := s.Streams[stream]; n > 0 {
-			fmt.Fprintf(v.w, "    by %-9s %6s\n", stream, thousands(uint64(n)))
+			fmt.Fprintf(v.w, "    by %-9s %6s\n", stream, figure.Count(uint64(n)))
 		}
 	}
 	for _, one := range []struct {
@@ -140,7 +141,7 @@ func (v simulationView) summary(s simulate.Summary) {
 	}{{s.Doubtful, "passed a step without enough evidence"}, {s.Back, "took a step back because the old version suffered"},
 		{s.Frozen, "stood still for a while because the old version suffered"}} {
 		if one.n > 0 {
-			v.say("%s %s", thousands(uint64(one.n)), one.words)
+			v.say("%s %s", figure.Count(uint64(one.n)), one.words)
 		}
 	}
 	fmt.Fprintf(v.w, "\n  %-21s%5s%8s%8s%8s%8s\n", "", "RUNS", "MIN", "MEDIAN", "P90", "MAX")

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/figure"
 	"github.com/naru-deploy/naru/internal/simulate"
 )
 
@@ -29,10 +30,10 @@ func count(n uint64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return thousands(n) + " " + noun + "s"
+	return figure.Count(n) + " " + noun + "s"
 }
 
-func whole64(v float64) string { return thousands(uint64(v)) }
+func whole64(v float64) string { return figure.Count(uint64(v)) }
 
 // evidenceWords writes an e-value; beyond a million nobody reads digits.
 func evidenceWords(e float64) string {

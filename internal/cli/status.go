@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/naru-deploy/naru/internal/api"
+	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/engine"
+	"github.com/naru-deploy/naru/internal/figure"
 )
 
 func statusCommand(s *shell) *cobra.Command {
@@ -107,10 +109,10 @@ func writeStatus(w io.Writer, s engine.Status) {
 	if r := s.Rollout; r != nil {
 		fmt.Fprintf(w, "  rollout %s: %s to %s, step %d of %d (%s), %s\n", r.ID, orNothing(r.From), ref(s.Canary), r.Step, r.Steps, r.Name, r.Phase)
 		if r.Reason != "" && r.Reason != r.Waiting {
-			fmt.Fprintf(w, "    because: %s\n", r.Reason)
+			writeUnder(w, "    because: ", r.Reason)
 		}
 		if r.Waiting != "" {
-			fmt.Fprintf(w, "    waits for: %s\n", r.Waiting)
+			writeUnder(w, "    "+waiting(r.Phase)+": ", r.Waiting)
 		}
 		if r.Previews != "" {
 			fmt.Fprintf(w, "    preview: %s\n", r.Previews)
@@ -120,7 +122,7 @@ func writeStatus(w io.Writer, s engine.Status) {
 		fmt.Fprintf(w, "  owed: %s of %s (%s), due %s\n", o.Kind, o.Revision, plural(o.Instances, "instance"), clock(o.Due))
 	}
 	if s.Problem != "" {
-		fmt.Fprintf(w, "  problem: %s\n", s.Problem)
+		writeUnder(w, "  problem: ", s.Problem)
 	}
 	writeTraffic(w, s)
 	if s.Rollout != nil {
@@ -135,7 +137,7 @@ func writeTraffic(w io.Writer, s engine.Status) {
 	}
 	rows := [][]string{{"  REVISION", "TRAFFIC", "REQUESTS", "FAILED", "P50", "P99"}}
 	for _, t := range s.Traffic {
-		rows = append(rows, []string{"  " + t.Revision, percent(t.Share), thousands(t.Requests), thousands(t.Failed), latency(t.P50), latency(t.P99)})
+		rows = append(rows, []string{"  " + t.Revision, percent(t.Share), figure.Count(t.Requests), figure.Count(t.Failed), latency(t.P50), latency(t.P99)})
 	}
 	writeTable(w, rows)
 }
@@ -151,9 +153,17 @@ func writeInstances(w io.Writer, s engine.Status) {
 	writeTable(w, rows)
 	for _, i := range s.Instances {
 		if !i.Healthy && i.Reason != "" {
-			fmt.Fprintf(w, "  %s: %s\n", i.ID, i.Reason)
+			writeUnder(w, "  "+i.ID+": ", i.Reason)
 		}
 	}
+}
+
+// waiting is what goes before what a rollout waits for: of the analysis that is a whole sentence.
+func waiting(p deploy.Phase) string {
+	if p == deploy.Analysing || p == deploy.Paused {
+		return "because"
+	}
+	return "waits for"
 }
 
 func ref(r *engine.RevisionRef) string {

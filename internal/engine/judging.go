@@ -24,19 +24,24 @@ type judging struct {
 
 // counters are what a proxy has counted so far, for the judge.
 type counters struct {
-	Canary arm `json:"canary"` // randomly assigned
-	Stable arm `json:"stable"`
-	Chosen arm `json:"chosen"` // sent to the canary by match rules
+	Canary arm    `json:"canary"` // randomly assigned
+	Stable arm    `json:"stable"`
+	Chosen arm    `json:"chosen"` // sent to the canary for what they are
+	Cohort uint64 `json:"cohort"` // the division of the traffic that the arms' cohorts are of
 }
 
 // arm is one revision's part of it.
 type arm struct {
+	Claimed uint64          `json:"claimed"`
 	Decided uint64          `json:"decided"`
 	Charged uint64          `json:"charged"`
 	Faults  uint64          `json:"faults"`
-	Drawn   analysis.Tally  `json:"drawn"` // requests whose users are not known, so that each was drawn for itself
+	Cohort  proxy.Cohort    `json:"cohort,omitzero"`
 	Done    proxy.Histogram `json:"done"`
 	Aged    proxy.Histogram `json:"aged"` // given up by the client, or in flight: by the age reached
+
+	KnownDone proxy.Histogram `json:"known_done,omitzero"` // of them, of users who were recognised
+	KnownAged proxy.Histogram `json:"known_aged,omitzero"`
 }
 
 // read picks an arm out of the meters.
@@ -45,31 +50,41 @@ func read(meters []proxy.Meter, revision, assignment string) (a arm) {
 		if m.Revision != revision || m.Assignment != assignment {
 			continue
 		}
+		a.Claimed += m.Claimed
 		a.Decided += m.Decided
 		a.Charged += m.Charged
 		a.Faults += m.Faults
-		a.Drawn.Requests += m.Decided - min(m.Known, m.Decided)
-		a.Drawn.Events += m.Faults - min(m.KnownFaults, m.Faults)
+		a.Cohort = m.Cohort // one meter has this revision and assignment
 		a.Done.Merge(m.Latency)
 		a.Aged.Merge(m.GivenUp)
 		a.Aged.Merge(m.Ages)
+		a.KnownDone.Merge(m.KnownLatency)
+		a.KnownAged.Merge(m.KnownAges)
 	}
 	return a
 }
 
-func readAll(meters []proxy.Meter, r deploy.Rollout) counters {
-	return counters{Canary: read(meters, r.To, random), Stable: read(meters, r.From, random), Chosen: read(meters, r.To, "matched")}
+func readAll(seen proxy.ServiceState, r deploy.Rollout) counters {
+	return counters{Canary: read(seen.Meters, r.To, random), Stable: read(seen.Meters, r.From, random),
+		Chosen: read(seen.Meters, r.To, "matched"), Cohort: seen.Cohort}
 }
 
 // random is the assignment that is compared: those users are alike.
 const random = "random"
 
 // since is what was counted after an earlier look. Counters never fall; of a charge that was read a moment before its
-// request the analysis takes care.
-func (a arm) since(b arm) analysis.Counts {
-	return analysis.Counts{Requests: fresh(a.Decided, b.Decided), Failed: fresh(a.Charged, b.Charged), Faults: fresh(a.Faults, b.Faults),
-		Drawn: analysis.Tally{Requests: fresh(a.Drawn.Requests, b.Drawn.Requests), Events: fresh(a.Drawn.Events, b.Drawn.Events)},
-		Done:  rise(a.Done, b.Done), Aged: rise(a.Aged, b.Aged)}
+// request the analysis takes care. A cohort counts from nothing.
+func (a arm) since(b arm, sameCohort bool) analysis.Counts {
+	c := b.Cohort
+	if !sameCohort {
+		c = proxy.Cohort{}
+	}
+	return analysis.Counts{Claimed: fresh(a.Claimed, b.Claimed), Requests: fresh(a.Decided, b.Decided), Failed: fresh(a.Charged, b.Charged),
+		Faults: fresh(a.Faults, b.Faults),
+		Cohort: analysis.Cohort{Requests: fresh(a.Cohort.Decided, c.Decided), Failed: fresh(a.Cohort.Charged, c.Charged),
+			Faults: fresh(a.Cohort.Faults, c.Faults),
+			Drawn:  analysis.Tally{Requests: fresh(a.Cohort.Drawn, c.Drawn), Events: fresh(a.Cohort.DrawnFaults, c.DrawnFaults)}},
+		Done: rise(a.Done, b.Done), Aged: rise(a.Aged, b.Aged), KnownDone: rise(a.KnownDone, b.KnownDone), KnownAged: rise(a.KnownAged, b.KnownAged)}
 }
 
 // fresh is what a counter has gained.
@@ -94,11 +109,11 @@ func rise(now, before proxy.Histogram) []int32 {
 }
 
 // beginJudging makes the judge of a rollout that begins now; nothing of what was counted before is held against anybody.
-func (l *loop) beginJudging(r deploy.Rollout, s deploy.Service, state proxy.State, meters []proxy.Meter) *judging {
+func (l *loop) beginJudging(r deploy.Rollout, s deploy.Service, state proxy.State, seen proxy.ServiceState) *judging {
 	if s.Worker() || !s.Analysis.On() || r.From == "" {
 		return nil
 	}
-	return &judging{Judge: judge.Begin(r, s.Analysis, l.norm.of(r.From)), Epoch: state.Epoch, Taken: readAll(meters, r), At: state.Time}
+	return &judging{Judge: judge.Begin(r, s.Analysis, l.norms.of(r.From, time.Now())), Epoch: state.Epoch, Taken: readAll(seen, r), At: state.Time}
 }
 
 // see takes in what the proxy has counted since the last look.
@@ -107,7 +122,7 @@ func (j *judging) see(r deploy.Rollout, now time.Time, state proxy.State, seen p
 		return
 	}
 	if j.Epoch == "" { // no proxy could be reached when the rollout began: what it had counted by then is nobody's
-		j.Epoch, j.Taken, j.At = state.Epoch, readAll(seen.Meters, r), state.Time
+		j.Epoch, j.Taken, j.At = state.Epoch, readAll(seen, r), state.Time
 		return
 	}
 	if state.Epoch != j.Epoch { // a new proxy counts from nothing
@@ -117,9 +132,10 @@ func (j *judging) see(r deploy.Rollout, now time.Time, state proxy.State, seen p
 	if j.At.IsZero() || span < 0 {
 		span = 0
 	}
-	read := readAll(seen.Meters, r)
-	j.Judge.See(r, now, judge.Sample{Span: span, Canary: read.Canary.since(j.Taken.Canary), Stable: read.Stable.since(j.Taken.Stable),
-		Chosen: read.Chosen.since(j.Taken.Chosen)})
+	read := readAll(seen, r)
+	same := read.Cohort == j.Taken.Cohort
+	j.Judge.See(r, now, judge.Sample{Span: span, Canary: read.Canary.since(j.Taken.Canary, same), Stable: read.Stable.since(j.Taken.Stable, same),
+		Chosen: read.Chosen.since(j.Taken.Chosen, same), Cohort: read.Cohort})
 	j.Taken, j.At = read, state.Time
 }
 
@@ -136,22 +152,43 @@ func (j *judging) keep(now time.Time, must bool) json.RawMessage {
 // judgingKept is how old the stored judge may be.
 const judgingKept = 2 * time.Second
 
-// Bounds of the hang deadline that naru finds by itself.
+// Bounds of the ages that naru finds by itself.
 const (
-	hangLeast = 5 * time.Second
-	hangTimes = 3   // of what the slowest of 1000 requests to stable takes
-	hangAfter = 200 // requests of stable, at least, that it is found from
+	hangLeast    = 5 * time.Second
+	hangTimes    = 3   // of what the slowest of 1000 requests to stable takes
+	hangAfter    = 200 // requests of stable, at least, that it is found from
+	abandonTimes = 2   // of the same, for a request that its client has given up
 )
 
 // hang is the age from which a request without an answer counts as failed. Where nobody has set it, it follows from what
-// stable takes: a service of long polls is not broken because its requests are long. It is found once for a rollout.
+// stable takes: a service of long polls is not broken because its requests are long. It is found once for a rollout; until
+// stable is known, half of the time after which the proxy gives up stands for it.
 func (j *judging) hang(s deploy.Service) time.Duration {
-	switch {
+	switch slow, known := j.slowest(); {
 	case s.Analysis.HangDeadline > 0:
 		return s.Analysis.HangDeadline.D()
-	case j.Hang == 0 && j.Judge.Analysis.Base.Answered() >= hangAfter:
-		slow := hangTimes * analysis.Edge(j.Judge.Analysis.Base.Quantile(0.999)+1)
-		j.Hang = deploy.Duration(min(max(slow, hangLeast), s.Limits.ResponseTimeout.D()))
+	case j.Hang == 0 && !known:
+		return s.Limits.ResponseTimeout.D() / 2
+	case j.Hang == 0:
+		j.Hang = deploy.Duration(min(max(hangTimes*slow, hangLeast), s.Limits.ResponseTimeout.D()))
 	}
 	return j.Hang.D()
+}
+
+// abandon is the age from which a request counts as failed when its client goes away: most do long before a hang deadline.
+func (j *judging) abandon(s deploy.Service) time.Duration {
+	slow, known := j.slowest()
+	if !known {
+		return hangLeast
+	}
+	return min(abandonTimes*slow, j.hang(s))
+}
+
+// slowest is what 999 of 1000 requests to stable do not exceed.
+func (j *judging) slowest() (time.Duration, bool) {
+	base := &j.Judge.Analysis.Base
+	if base.Answered() < hangAfter {
+		return 0, false
+	}
+	return analysis.Edge(base.Quantile(0.999) + 1), true
 }

@@ -16,7 +16,8 @@ import (
 // seenAt is a proxy's word: r1 and r2 with so many requests of 10 ms each, and failures of r2.
 func seenAt(epoch string, at time.Duration, r1, r2, failed uint64) (proxy.State, proxy.ServiceState) {
 	meter := func(revision string, n, failed uint64) proxy.Meter {
-		m := proxy.Meter{Revision: revision, Assignment: random, Decided: n, Charged: failed, Faults: failed}
+		m := proxy.Meter{Revision: revision, Assignment: random, Claimed: n, Decided: n, Charged: failed, Faults: failed,
+			Cohort: proxy.Cohort{Decided: n, Charged: failed, Faults: failed, Drawn: n, DrawnFaults: failed}}
 		for range n {
 			m.Latency.Add(10 * time.Millisecond)
 		}
@@ -44,7 +45,7 @@ func aRollout(t *testing.T) (deploy.Rollout, deploy.Service) {
 func judgingOf(t *testing.T, s deploy.Service, r deploy.Rollout, at proxy.State, seen proxy.ServiceState) *judging {
 	t.Helper()
 	l := &loop{}
-	j := l.beginJudging(r, s, at, seen.Meters)
+	j := l.beginJudging(r, s, at, seen)
 	if j == nil {
 		t.Fatal("nobody judges")
 	}
@@ -86,7 +87,7 @@ func TestAgesBecomeLatencies(t *testing.T) {
 	a.Aged.Add(10 * time.Millisecond)
 	b.Done.Add(50 * time.Millisecond)
 	b.Decided = 1
-	c := b.since(a)
+	c := b.since(a, true)
 	young, old := analysis.Bucket(10*time.Millisecond), analysis.Bucket(50*time.Millisecond)
 	if c.Requests != 1 || c.Aged[young] != -1 || c.Done[old] != 1 {
 		t.Errorf("%d requests, %d at 10 ms, %d done at 50 ms", c.Requests, c.Aged[young], c.Done[old])
@@ -136,7 +137,7 @@ func TestHangDeadlineFollowsStable(t *testing.T) {
 		want    time.Duration
 	}{
 		{"given", 7 * time.Second, time.Millisecond, 1000, 7 * time.Second},
-		{"unknown yet", 0, time.Millisecond, 100, 0},
+		{"unknown yet", 0, time.Millisecond, 100, 30 * time.Second},
 		{"quick", 0, time.Millisecond, 1000, hangLeast},
 		{"long polls", 0, 15 * time.Second, 1000, 45 * time.Second},
 		{"never above the response timeout", 0, 50 * time.Second, 1000, time.Minute},
@@ -156,21 +157,38 @@ func TestHangDeadlineFollowsStable(t *testing.T) {
 
 func TestNormOfTheRevisionThatServes(t *testing.T) {
 	l := &loop{state: deploy.State{Stable: "r1"}}
-	for i := range 300 {
-		l.warm(seenAt("a", time.Duration(i)*time.Second, uint64(i)*10, 0, 0))
-		l.warm(seenAt("a", time.Duration(i)*time.Second+100*time.Millisecond, uint64(i)*10+5, 0, 0)) // too soon
+	now := time.Unix(1000, 0)
+	look := func(epoch string, at time.Duration, r1, r2 uint64) {
+		state, seen := seenAt(epoch, at, r1, r2, 0)
+		l.warm(now.Add(at), state, seen)
 	}
-	if b := l.norm.of("r1"); b.Answered() < 1000 || b.Answered() > 3000 || math.Abs(b.Requests-b.Answered()) > 1e-6 {
+	known := func(revision string) analysis.Baseline { return l.norms.of(revision, now.Add(310*time.Second)) }
+	for i := range 300 {
+		look("a", time.Duration(i)*time.Second, uint64(i)*10, 0)
+		look("a", time.Duration(i)*time.Second+100*time.Millisecond, uint64(i)*10+5, 0) // too soon
+	}
+	if b := known("r1"); b.Answered() < 1000 || b.Answered() > 3000 || math.Abs(b.Requests-b.Answered()) > 1e-6 {
 		t.Errorf("%.0f requests, %.0f answered", b.Requests, b.Answered())
 	}
-	if b := l.norm.of("r2"); b.Answered() != 0 {
+	if b := known("r2"); b.Answered() != 0 {
 		t.Error("what r1 does is said of r2")
 	}
+	text := l.norms.keep(now.Add(300 * time.Second))
+	if text == nil || l.norms.keep(now.Add(330*time.Second)) != nil {
+		t.Error("it is stored once a minute")
+	}
+	again := &loop{state: l.state}
+	if err := again.norms.restore(text); err != nil || !reflect.DeepEqual(again.norms.of("r1", now.Add(310*time.Second)), known("r1")) {
+		t.Errorf("a controller that was started anew knows something else: %v", err)
+	}
+	if b := again.norms.of("r1", now.Add(time.Hour)); b.Answered() != 0 {
+		t.Error("what was an hour ago is said of today")
+	}
 	l.state.Stable = "r2"
-	l.warm(seenAt("a", 301*time.Second, 0, 70, 0))
-	l.warm(seenAt("b", 303*time.Second, 0, 50, 0)) // another proxy: nothing is known of the time between
-	l.warm(seenAt("b", 305*time.Second, 0, 80, 0))
-	if b := l.norm.of("r2"); b.Answered() < 29 || b.Answered() > 30 {
+	look("a", 301*time.Second, 0, 70)
+	look("b", 303*time.Second, 0, 50) // another proxy: nothing is known of the time between
+	look("b", 305*time.Second, 0, 80)
+	if b := known("r2"); b.Answered() < 29 || b.Answered() > 30 {
 		t.Errorf("%.1f answered, want the 30 of the second proxy", b.Answered())
 	}
 }

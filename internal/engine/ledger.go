@@ -34,15 +34,15 @@ func (g ledger) text() json.RawMessage {
 }
 
 // metered is what the proxy counts for the service at this moment; empty when none is reached.
-func (l *loop) metered() (proxy.State, []proxy.Meter) {
+func (l *loop) metered() (proxy.State, proxy.ServiceState) {
 	state, reached := l.e.o.Dataplane.State()
 	switch {
 	case l.worker():
-		return proxy.State{Epoch: workerEpoch}, nil
+		return proxy.State{Epoch: workerEpoch}, proxy.ServiceState{}
 	case !reached:
-		return proxy.State{}, nil
+		return proxy.State{}, proxy.ServiceState{}
 	}
-	return state, service(state, l.name).Meters
+	return state, service(state, l.name)
 }
 
 // books are the counting and the record of the last rollout. A turn changes a copy and keeps it once it is saved.

@@ -27,7 +27,7 @@ type loop struct {
 	revisions map[string]deploy.Revision
 	books     books
 	judging   *judging // of the open rollout; nil where nobody judges
-	norm      norm     // what stable does at rest
+	norms     norms    // what the revisions in service do
 	asking    asking
 	work      work
 	trouble   string // why the last save failed
@@ -60,6 +60,13 @@ func (e *Engine) restore(s deploy.State) (*loop, error) {
 		l.revisions[r.ID] = r
 		l.declared = r.Settings // where none of them serves, the last one's routing stands
 	}
+	norm, err := e.o.Store.Norm(s.Service)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.norms.restore(norm); err != nil {
+		return nil, err
+	}
 	records, err := e.o.Store.Records(s.Service)
 	if err != nil {
 		return nil, err
@@ -79,7 +86,7 @@ func (e *Engine) restore(s deploy.State) (*loop, error) {
 				return nil, err
 			}
 		case open: // begun by an older naru, that judged otherwise
-			l.judging = l.beginJudging(r, l.revisions[r.To].Settings, proxy.State{}, nil)
+			l.judging = l.beginJudging(r, l.revisions[r.To].Settings, proxy.State{}, proxy.ServiceState{})
 		}
 	}
 	l.work.interrupted(s)
@@ -181,10 +188,11 @@ func (l *loop) turn(ctx context.Context) {
 
 // save writes what has changed, if anything has that must survive.
 func (l *loop) save(next deploy.State, events []deploy.Event, books books, counted bool) error {
-	if !counted && len(events) == 0 && reflect.DeepEqual(lasting(l.state), lasting(next)) {
+	norm := l.norms.keep(time.Now())
+	if norm == nil && !counted && len(events) == 0 && reflect.DeepEqual(lasting(l.state), lasting(next)) {
 		return nil
 	}
-	turn := store.Turn{State: &next, Events: events}
+	turn := store.Turn{State: &next, Events: events, Norm: norm}
 	if books.record != nil && next.Rollout != nil && next.Rollout.ID == books.record.Rollout.ID {
 		turn.Records = []store.Record{*books.record}
 	}

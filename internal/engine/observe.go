@@ -37,7 +37,7 @@ func (l *loop) observe(ctx context.Context) (deploy.Observation, proxy.ServiceSt
 		o.Proxies = []deploy.ProxyState{eyes(state, seen, reached, o.Instances)}
 	}
 	if reached && !l.worker() {
-		l.warm(state, seen)
+		l.warm(o.Now, state, seen)
 	}
 	r, open := l.state.Open()
 	if !open {

@@ -31,7 +31,7 @@ func (l *loop) translate(s deploy.Service) proxy.Route {
 		DrainTimeout: s.DrainTimeout.D(), Affinity: affinity(s.Affinity), Rollout: r.Rollout, Retries: retries(s.Retries),
 		Limits: proxy.Limits{Body: int64(s.Limits.Body), ResponseTimeout: s.Limits.ResponseTimeout.D()}, Balance: s.Balance}
 	if l.judging != nil {
-		route.Hang = l.judging.hang(s)
+		route.Hang, route.Abandon = l.judging.hang(s), l.judging.abandon(s)
 	}
 	for _, split := range r.Splits {
 		route.Groups = append(route.Groups, proxy.Group{Revision: split.Revision, Share: max(0, int(split.Share)), Match: matches(split.Match)})

@@ -22,7 +22,7 @@ func (l *loop) answers(r deploy.Rollout) (out []judge.Answer) {
 		return nil
 	}
 	for _, s := range l.asking.watcher.Readings() {
-		out = append(out, judge.Answer{Source: s.Source, Canary: s.Canary, Stable: s.Stable, Err: s.Err, At: s.At, Breaches: s.Breaches})
+		out = append(out, judge.Answer{Source: s.Source, Canary: s.Canary, Stable: s.Stable, Known: s.Known, Err: s.Err, At: s.At, Breaches: s.Breaches})
 	}
 	return out
 }
@@ -35,8 +35,23 @@ func (l *loop) ask(r deploy.Rollout) {
 		l.hush()
 	case l.asking.watcher == nil && !r.Reached.IsZero():
 		canary, stable := l.question(r, r.To, source.Canary), l.question(r, r.From, source.Stable)
-		l.asking = asking{r.ID, r.At, source.Watch(l.work.ctx, a.Sources, folder(l.revisions[r.To].Settings), canary, stable, l.poke)}
+		l.asking = asking{r.ID, r.At, source.Watch(l.work.ctx, asked(r, a.Sources), folder(l.revisions[r.To].Settings), canary, stable, l.poke)}
 	}
+}
+
+// asked are the sources that can say something in this step. Where stable has no traffic its figure is that of a revision
+// which nobody uses, and no ratio to it is asked for.
+func asked(r deploy.Rollout, sources []deploy.Source) (out []deploy.Source) {
+	beside := r.Picture().Share(r.From) != 0
+	for _, s := range sources {
+		if !beside {
+			s.MaxRatio, s.MinRatio = nil, nil
+		}
+		if beside || s.Max != nil || s.Min != nil {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // hush ends the questions.

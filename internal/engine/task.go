@@ -30,7 +30,7 @@ func (l *loop) runTask(a deploy.Run) {
 	if !open || preview == "" {
 		return // it is not there yet; the decision comes again
 	}
-	rev, from, base := l.revisions[r.To], r.From, l.norm.of(r.From)
+	rev, from, base := l.revisions[r.To], r.From, l.norms.of(r.From, time.Now())
 	delete(l.work.results, a.Key)
 	l.work.give("run "+a.Key, func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, a.Task.Timeout)

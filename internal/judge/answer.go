@@ -12,6 +12,7 @@ type Answer struct {
 	Source   deploy.Source
 	Canary   *float64 // nil: no data
 	Stable   *float64 // nil: no data, or not asked
+	Known    bool     // they say whether the bounds are kept
 	Err      string   // why the last question got no answer
 	At       time.Time
 	Breaches int // answers in a row beyond a bound
@@ -19,7 +20,7 @@ type Answer struct {
 
 // good reports whether the source has said that all is well.
 func (a Answer) good() bool {
-	return a.Canary != nil && a.Err == "" && a.Breaches == 0 && (!a.Source.Compares() || a.Stable != nil)
+	return a.Known && a.Err == "" && a.Breaches == 0
 }
 
 func (a Answer) words(r deploy.Rollout) string {
@@ -32,6 +33,9 @@ func (a Answer) words(r deploy.Rollout) string {
 		return fmt.Sprintf("%s is %s for %s and has no data of %s", a.Source.Name, number(*a.Canary), r.To, r.From)
 	}
 	text := fmt.Sprintf("%s is %s for %s", a.Source.Name, number(*a.Canary), r.To)
+	if !a.Known {
+		return fmt.Sprintf("%s and 0 for %s, to which there is no ratio", text, r.From)
+	}
 	if a.Stable != nil {
 		text += fmt.Sprintf(" and %s for %s", number(*a.Stable), r.From)
 	}

@@ -16,9 +16,9 @@ type Judge struct {
 	Reached  bool               `json:"reached"` // its traffic has been given
 	Kind     kind               `json:"kind"`    // of evidence that the step can give
 	Analysis *analysis.Analysis `json:"analysis"`
-	Pending  Sample             `json:"pending"` // counted since the last tick
-	Answered uint64             `json:"answered"`
-	Since    time.Duration      `json:"since"`              // that Answered was counted over: the stay in this step
+	Pending  Sample             `json:"pending"`            // counted since the last tick
+	Given    uint64             `json:"given"`              // requests that the canary was given in this stay in the step
+	Since    time.Duration      `json:"since"`              // how long that is
 	Returned bool               `json:"returned,omitempty"` // the incident that is open has taken a step back already
 }
 
@@ -27,7 +27,19 @@ type Sample struct {
 	Span   time.Duration   `json:"span"`
 	Canary analysis.Counts `json:"canary"` // randomly assigned requests
 	Stable analysis.Counts `json:"stable"`
-	Chosen analysis.Counts `json:"chosen"` // requests that match rules have sent to the canary
+	Chosen analysis.Counts `json:"chosen"` // requests that were sent to the canary for what they are
+	Cohort uint64          `json:"cohort"` // the division of the traffic that stands at its end
+}
+
+// add joins a later sample. What was comparable in the division before is no more where there is a new one.
+func (s *Sample) add(o Sample) {
+	if s.Cohort != o.Cohort {
+		s.Canary.Cohort, s.Stable.Cohort, s.Cohort = analysis.Cohort{}, analysis.Cohort{}, o.Cohort
+	}
+	s.Span += o.Span
+	s.Canary.Add(o.Canary)
+	s.Stable.Add(o.Stable)
+	s.Chosen.Add(o.Chosen)
 }
 
 // kind is what a step lets us know.
@@ -74,28 +86,22 @@ func part(s *deploy.Share) float64 {
 	return float64(*s) / float64(deploy.Whole)
 }
 
-// See takes a sample into account. It must be given every sample of the rollout, once.
+// See takes a sample into account. It must be given every sample of the rollout, once. Also where the canary is given
+// nothing stable is watched, so that its own troubles are known when it will.
 func (j *Judge) See(r deploy.Rollout, now time.Time, s Sample) {
 	j.follow(r)
-	j.Pending.Span += s.Span
-	j.Pending.Canary.Add(s.Canary)
-	j.Pending.Stable.Add(s.Stable)
-	j.Pending.Chosen.Add(s.Chosen)
+	j.Pending.add(s)
 	if !j.Pending.due() {
 		return
 	}
 	p := j.Pending
-	j.Pending = Sample{}
-	if r.Returning || r.Passed || j.Kind == silent {
+	j.Pending = Sample{Cohort: p.Cohort}
+	if r.Returning || r.Passed {
 		return
 	}
-	t := analysis.Tick{Span: p.Span, Canary: p.Canary, Stable: p.Stable, Warming: warming(r, now)}
-	if j.Kind == chosen {
-		t.Canary = p.Chosen
-	}
-	j.Answered += t.Canary.Requests
+	j.Given += p.Canary.Claimed + p.Chosen.Claimed
 	j.Since += p.Span
-	j.Analysis.Add(t)
+	j.Analysis.Add(analysis.Tick{Span: p.Span, Canary: p.Canary, Stable: p.Stable, Chosen: p.Chosen, Cohort: p.Cohort, Warming: warming(r, now)})
 	j.Returned = j.Returned && j.Analysis.Disturbed()
 }
 
@@ -112,17 +118,16 @@ func (j *Judge) follow(r deploy.Rollout) {
 	if r.Returning || r.Passed || r.At == j.Step && (reached == j.Reached || !reached) {
 		return
 	}
-	first := j.Step < 0
-	if !reached && !first && r.At != j.Step {
-		return // the traffic still stands as the step before has left it
-	}
-	if r.At < j.Step {
-		j.Analysis.Retry()
+	if r.At < j.Step && j.Analysis.Question() {
 		j.Returned = true
 	}
+	if !reached && j.Step >= 0 && r.At != j.Step {
+		return // the traffic still stands as the step before has left it
+	}
+	j.Returned = j.Returned || r.At < j.Step
 	p := r.Forth[r.At].Picture
 	j.Step, j.Reached, j.Kind = r.At, reached, kindOf(p, r)
-	j.Answered, j.Since = 0, 0
+	j.Given, j.Since = 0, 0
 	next := p
 	if r.At+1 < len(r.Forth) {
 		next = r.Forth[r.At+1].Picture

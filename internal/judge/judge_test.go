@@ -55,12 +55,13 @@ func (c *trial) counts(rate, failing, slow float64) analysis.Counts {
 	if c.rnd.Float64() < rate-float64(n) {
 		n++
 	}
-	out := analysis.Counts{Requests: uint64(n), Done: make([]int32, analysis.Buckets)}
+	var out analysis.Counts
 	for range n {
+		failed := 0
 		if c.rnd.Float64() < failing {
-			out.Failed++
+			failed = 1
 		}
-		out.Done[analysis.Bucket(time.Duration(slow*20e6*(.5+c.rnd.ExpFloat64())))]++
+		out.Answer(time.Duration(slow*20e6*(.5+c.rnd.ExpFloat64())), 1, failed)
 	}
 	return out
 }
@@ -149,7 +150,7 @@ func TestBadCanariesAreFound(t *testing.T) {
 		seconds int
 		reasons []string
 	}{
-		{"errors", func(c *trial) { c.canary = .05 }, 40, []string{"errors: ", "% of ", " requests to r2 and ", " to r1 failed", "chance is ruled out: evidence ", " of 200"}},
+		{"errors", func(c *trial) { c.canary = .05 }, 40, []string{"errors: ", "% of ", " requests to r2 and ", " to r1 failed", "by chance alone less than 1 in 200 would look so: evidence ", " of 200"}},
 		{"all fail", func(c *trial) { c.canary = 1 }, 1, []string{"errors: 2.63% of 2,050 requests to r2 and ", "over a million of 200"}},
 		{"slow", func(c *trial) { c.slow = 1.5 }, 60, []string{"latency: ", "slower than ", " of r1)", " of 250"}},
 	} {
@@ -228,9 +229,15 @@ func TestCanaryThatIsAloneGetsAWitness(t *testing.T) {
 	}
 	guilty := alone()
 	guilty.r.At, guilty.r.Reached = 0, time.Time{}
-	expect(t, guilty.j.Verdict(guilty.r, nil), deploy.BackOne) // the step is being taken: stable is waited for
+	expect(t, guilty.j.Verdict(guilty.r, nil), deploy.Freeze, "guardrail: ", "r1 has traffic again") // the step is being taken
 	guilty.reach(0)
-	expect(t, guilty.pass(3), deploy.Fail, "errors: ")
+	expect(t, guilty.pass(3), deploy.Fail, " of 1,000")
+
+	unheard := alone() // stable has no traffic in which anything could be seen
+	unheard.r.At = 0
+	unheard.r.Reached, unheard.rate = unheard.now, 0
+	expect(t, unheard.pass(20), deploy.Freeze, "r1 has traffic again")
+	expect(t, unheard.pass(15), deploy.Fail, "guardrail: ")
 
 	innocent := alone()
 	innocent.stable = .2
@@ -241,6 +248,9 @@ func TestCanaryThatIsAloneGetsAWitness(t *testing.T) {
 	innocent.reach(1)
 	expect(t, innocent.pass(10), deploy.Pass)
 
+	again := alone() // what has been asked once is known
+	again.r.SteppedBack = true
+	expect(t, again.pass(1), deploy.Fail, "guardrail: ")
 	paused := alone() // nobody would take the step back
 	paused.r.PausedAt = paused.now
 	expect(t, paused.pass(1), deploy.Fail, "guardrail: ")
@@ -318,13 +328,14 @@ func TestSources(t *testing.T) {
 		outcome deploy.Outcome
 		reason  string
 	}{
-		{judge.Answer{Source: source, Canary: new(12.)}, deploy.Pass, "is excluded"},
+		{judge.Answer{Source: source, Known: true, Canary: new(12.)}, deploy.Pass, "is excluded"},
 		{judge.Answer{Source: source}, deploy.Inconclusive, "orders has no data of r2"},
-		{judge.Answer{Source: source, Canary: new(12.), Err: "it timed out"}, deploy.Inconclusive, "orders is unknown: it timed out"},
-		{judge.Answer{Source: source, Canary: new(9.), Breaches: 1}, deploy.Inconclusive, "orders is 9 for r2; allowed is at least 10"},
-		{judge.Answer{Source: source, Canary: new(9.), Breaches: 2}, deploy.Fail, "orders is 9 for r2; allowed is at least 10, 2 answers in a row"},
+		{judge.Answer{Source: source, Known: true, Canary: new(12.), Err: "it timed out"}, deploy.Inconclusive, "orders is unknown: it timed out"},
+		{judge.Answer{Source: source, Known: true, Canary: new(9.), Breaches: 1}, deploy.Inconclusive, "orders is 9 for r2; allowed is at least 10"},
+		{judge.Answer{Source: source, Known: true, Canary: new(9.), Breaches: 2}, deploy.Fail, "orders is 9 for r2; allowed is at least 10, 2 answers in a row"},
 		{judge.Answer{Source: ratio, Canary: new(9.)}, deploy.Inconclusive, "queue is 9 for r2 and has no data of r1"},
-		{judge.Answer{Source: ratio, Canary: new(9.), Stable: new(3.), Breaches: 2}, deploy.Fail, "queue is 9 for r2 and 3 for r1; allowed is at most 1.5 times the old version's"},
+		{judge.Answer{Source: ratio, Known: true, Canary: new(9.), Stable: new(3.), Breaches: 2}, deploy.Fail, "queue is 9 for r2 and 3 for r1; allowed is at most 1.5 times the old version's"},
+		{judge.Answer{Source: ratio, Canary: new(9.), Stable: new(0.)}, deploy.Inconclusive, "queue is 9 for r2 and 0 for r1, to which there is no ratio"},
 		{judge.Answer{Source: deploy.Source{Name: "extra", Required: new(false), Max: new(1.), Breaches: 1}}, deploy.Pass, "is excluded"},
 	} {
 		c.answers = []judge.Answer{s.answer}
@@ -370,7 +381,7 @@ func TestLoadBesideStable(t *testing.T) {
 	}
 	base.Add(time.Second, c.counts(5000, .002, 1))
 	got := judge.Beside("r2", judge.Load{Requests: 6000, P99: 3 * time.Second}, "r1", base)
-	for _, want := range []string{"r2 (0% failed, p99 3s, of 6,000 requests)", "slower than", "told and not judged"} {
+	for _, want := range []string{"of r2: 0% of 6,000 requests failed, p99 3s", "users have had 0.", "told and not judged"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q does not say %q", got, want)
 		}

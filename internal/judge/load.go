@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/naru-deploy/naru/internal/analysis"
+	"github.com/naru-deploy/naru/internal/figure"
 )
 
 // Load is what a load test has shown of a canary before it gets any traffic.
@@ -25,10 +26,6 @@ func Beside(canary string, l Load, stable string, base analysis.Baseline) string
 		return ""
 	}
 	p99 := analysis.Edge(base.Quantile(0.99) + 1)
-	word := "faster"
-	if l.P99 > p99 {
-		word = "slower"
-	}
-	return fmt.Sprintf("the load test of %s (%s failed, p99 %s, of %s requests) was %s than what users have had of %s (%s failed, p99 %s); they ask for other things, so this is told and not judged",
-		canary, percent(l.Errors), latency(l.P99), thousands(l.Requests), word, stable, percent(base.Faults/max(1, base.Requests)), latency(p99))
+	return fmt.Sprintf("the load test of %s: %s of %s requests failed, p99 %s; users have had %s failed and p99 %s of %s lately. They ask for other things, so this is told and not judged",
+		canary, figure.Percent(l.Errors), figure.Count(l.Requests), latency(l.P99), figure.Percent(base.Faults/max(1, base.Requests)), latency(p99), stable)
 }

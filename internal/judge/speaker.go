@@ -3,9 +3,11 @@ package judge
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/naru-deploy/naru/internal/analysis"
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/figure"
 )
 
 // speaker says what was found, in figures and in words.
@@ -41,6 +43,10 @@ func (s speaker) figure(stream string, f analysis.Finding) deploy.Figure {
 		out.Bound = new(100 * f.Objective)
 	}
 	out.Words = s.rates(f) + "; " + strength(f)
+	if f.Confounded {
+		out.Words += "; most requests are of users who stay with one version, so that a slow user looks like a slow version: this is told and not waited for"
+		return out
+	}
 	if f.Margin == 0 || s.j.Kind != compared {
 		return out
 	}
@@ -58,7 +64,11 @@ func (s speaker) figure(stream string, f analysis.Finding) deploy.Figure {
 	return out
 }
 
+// reading is nil where nothing was counted: no request is not a rate of 0.
 func reading(revision string, t analysis.Tally) *deploy.Reading {
+	if t.Requests == 0 {
+		return nil
+	}
 	return &deploy.Reading{Revision: revision, Value: 100 * t.Rate(), Requests: t.Requests, Events: t.Events}
 }
 
@@ -82,37 +92,44 @@ func tail(f analysis.Finding) string {
 
 // rates is what both revisions did in this step.
 func (s speaker) rates(f analysis.Finding) string {
-	text := fmt.Sprintf("%s of %s to %s", percent(f.Canary.Rate()), requests(f.Canary.Requests), s.r.To)
-	if s.j.Kind == compared {
-		text += fmt.Sprintf(" and %s of %s to %s", percent(f.Stable.Rate()), thousands(f.Stable.Requests), s.r.From)
+	text := of(f.Canary, s.r.To, "request")
+	if s.j.Kind == compared && f.Stable.Requests > 0 {
+		text += " and " + of(f.Stable, s.r.From, "")
 	}
 	if f.Threshold > 0 {
 		text += " were"
 	}
 	text += " " + event(f)
+	if f.Whole {
+		text += " since the rollout began"
+	}
 	if tail(f) != "" {
 		text += fmt.Sprintf(" (%s of %s)", tail(f), s.r.From)
 	}
 	if f.Objective > 0 {
-		text += fmt.Sprintf(" (the objective allows %s)", percent(f.Objective))
+		text += fmt.Sprintf(" (the objective allows %s)", figure.Percent(f.Objective))
 	}
 	return text
 }
 
-// requests writes a number of them.
-func requests(n uint64) string {
-	if n == 1 {
-		return "1 request"
+// of is the events of a revision among its requests, which have a name where it was not said before.
+func of(t analysis.Tally, revision, noun string) string {
+	if t.Requests == 0 {
+		return "no request to " + revision
 	}
-	return thousands(n) + " requests"
+	n := figure.Count(t.Requests)
+	if noun != "" && t.Requests > 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%s of %s to %s", figure.Percent(t.Rate()), strings.TrimSpace(n+" "+noun), revision)
 }
 
 // strength puts an e-value into words: 1 in how many rollouts of a harmless version would look as bad by chance.
 func strength(f analysis.Finding) string {
-	e := fmt.Sprintf("evidence %s of %s", evidence(f.Evidence), thousands(uint64(f.Limit)))
+	e := fmt.Sprintf("evidence %s of %s", figure.Evidence(f.Evidence), figure.Count(uint64(f.Limit)))
 	switch {
 	case f.Guilty:
-		return "chance is ruled out: " + e
+		return fmt.Sprintf("by chance alone less than 1 in %s would look so: %s", figure.Count(uint64(f.Limit)), e)
 	case f.Evidence < 3:
 		return "nothing speaks against it: " + e
 	case f.Evidence < analysis.Calm:
@@ -126,25 +143,19 @@ func strength(f analysis.Finding) string {
 
 // excluded says which harm is still possible, and what it takes to know more.
 func (s speaker) excluded(f analysis.Finding) string {
-	asked := fmt.Sprintf("more than %s worse is excluded", points(f.Margin))
 	if f.Clearance >= analysis.Enough {
-		return asked
+		return fmt.Sprintf("more than %s worse is excluded", figure.Points(f.Margin))
 	}
 	have := "no harm is excluded yet"
 	if f.Excluded < 1 {
-		have = fmt.Sprintf("harm above %s is excluded, smaller is not", points(f.Excluded))
+		have = fmt.Sprintf("harm above %s is excluded, smaller is not", figure.Points(f.Excluded))
 	}
-	return fmt.Sprintf("%s; to exclude %s takes %s", have, points(f.Margin), s.more(f.Missing))
-}
-
-// more says how many requests are missing and how long they take.
-func (s speaker) more(requests float64) string {
-	if math.IsInf(requests, 0) || requests <= 0 {
-		return fmt.Sprintf("better figures of %s than these", s.r.To)
+	if math.IsInf(f.Missing, 0) || f.Missing <= 0 {
+		return fmt.Sprintf("%s; %s cannot be while %s does no better than this", have, figure.Points(f.Margin), s.r.To)
 	}
-	text := fmt.Sprintf("about %s more requests to %s", thousands(uint64(math.Ceil(requests))), s.r.To)
-	if m := s.j.minutes(requests); !math.IsInf(m, 0) {
-		text += ", " + duration(m) + " at the present rate"
+	text := fmt.Sprintf("%s; to exclude %s takes about %s more requests to %s", have, figure.Points(f.Margin), figure.About(f.Missing), s.r.To)
+	if m := s.j.minutes(f.Missing); !math.IsInf(m, 0) {
+		text += ", " + figure.Minutes(m) + " at the present rate"
 	}
 	return text
 }
@@ -172,7 +183,7 @@ func (s speaker) cleared(found analysis.Findings) string {
 	}
 	var parts []string
 	for _, f := range asked(found) {
-		parts = append(parts, fmt.Sprintf("%s, more than %s worse is excluded; %s", s.rates(f), points(f.Margin), strength(f)))
+		parts = append(parts, fmt.Sprintf("%s, more than %s worse is excluded; %s", s.rates(f), figure.Points(f.Margin), strength(f)))
 	}
 	if len(parts) == 0 {
 		return s.guards(found)
@@ -194,6 +205,10 @@ func (s speaker) guards(found analysis.Findings) string {
 // incidentWords says that stable itself is in trouble.
 func (s speaker) incidentWords() string {
 	f := s.incident.Finding
-	return fmt.Sprintf("%s itself breaks the objective: %s of its %s requests since then %s, allowed are %s (evidence %s of %s); nobody is blamed and nothing is promoted until it keeps it again",
-		s.r.From, percent(f.Stable.Rate()), thousands(f.Stable.Requests), event(f), percent(f.Objective), evidence(f.Evidence), thousands(uint64(f.Limit)))
+	until := "it keeps it again"
+	if s.j.Kind == alone {
+		until = s.r.To + ", which has all the traffic now, keeps it"
+	}
+	return fmt.Sprintf("%s itself breaks the objective: %s of its %s requests since then %s, allowed are %s (evidence %s of %s); nobody is blamed and nothing is promoted until %s",
+		s.r.From, figure.Percent(f.Stable.Rate()), figure.Count(f.Stable.Requests), event(f), figure.Percent(f.Objective), figure.Evidence(f.Evidence), figure.Count(uint64(f.Limit)), until)
 }

@@ -6,14 +6,16 @@ import (
 
 	"github.com/naru-deploy/naru/internal/analysis"
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/figure"
 )
 
 // Verdict says what is known of the canary now. answers are the last words of the step's outside sources.
 func (j *Judge) Verdict(r deploy.Rollout, answers []Answer) deploy.Verdict {
+	j.follow(r)
 	if r.Returning || r.Passed || j.Step < 0 || j.Step >= len(r.Forth) || r.Forth[j.Step].Gate.Analysis == nil || j.Kind == silent {
 		return deploy.Verdict{}
 	}
-	v := deploy.Verdict{Rollout: r.ID, Step: j.Step, Requests: j.Answered}
+	v := deploy.Verdict{Rollout: r.ID, Step: j.Step, Requests: j.Given}
 	found := j.Analysis.Findings()
 	say := speaker{r: r, j: j, incident: found.Incident}
 	v.Figures = append(say.figures(found), outside(answers, r)...)
@@ -22,6 +24,13 @@ func (j *Judge) Verdict(r deploy.Rollout, answers []Answer) deploy.Verdict {
 		if stream == deploy.StreamGuardrail && j.mayAsk(r) {
 			v.Outcome, v.Reason = deploy.BackOne, v.Reason+fmt.Sprintf("; %s is given traffic again to see whether it fares better", r.From)
 		}
+		if n := j.Analysis.Guilt.Heard; n.Requests > 0 {
+			v.Reason += fmt.Sprintf("; given traffic again, %s did not: %s of %s", r.From, figure.Percent(n.Rate()), requests(n.Requests))
+		}
+		return v
+	}
+	if f, asked := j.Analysis.Questioned(); asked {
+		v.Outcome, v.Reason = deploy.Freeze, fmt.Sprintf("%s; %s has traffic again, and is watched for whether it fails as well", say.guilt(deploy.StreamGuardrail, f), r.From)
 		return v
 	}
 	for _, a := range answers {
@@ -43,21 +52,18 @@ func (j *Judge) Verdict(r deploy.Rollout, answers []Answer) deploy.Verdict {
 
 // mayAsk reports whether the canary answers alone, and one step back it would not. An incident that strikes everybody cannot
 // be told there from a fault of the canary, and a step back tells within seconds. Where people have paused the rollout, or
-// have skipped the gate, it would not be taken; where it has been taken already, stable is only waited for.
+// have skipped the gate, it would not be taken; and it is taken once.
 func (j *Judge) mayAsk(r deploy.Rollout) bool {
-	if j.Kind == alone && j.Step > r.At {
-		return true
-	}
 	return j.Kind == alone && j.Step == r.At && r.At > 0 && kindOf(r.Forth[r.At-1].Picture, r) == compared &&
-		!r.Reached.IsZero() && r.PausedAt.IsZero() && !r.Skip && !r.SkipAll
+		!r.SteppedBack && !r.Reached.IsZero() && r.PausedAt.IsZero() && !r.Skip && !r.SkipAll
 }
 
 // weigh says whether enough speaks for the canary to go on, and otherwise what is missing most.
 func (j *Judge) weigh(say speaker, found analysis.Findings, answers []Answer) (deploy.Outcome, string) {
-	if j.Answered == 0 {
-		return deploy.Inconclusive, "no request has reached " + say.r.To
+	if j.Given == 0 {
+		return deploy.Inconclusive, "no request has reached " + say.r.To + " yet"
 	}
-	for _, f := range against(found) {
+	for _, f := range j.against(found) {
 		if f.Evidence >= analysis.Calm { // not missing evidence, which may be waived: some that speaks against it
 			return deploy.Freeze, say.doubt(f)
 		}
@@ -83,23 +89,26 @@ func (j *Judge) weigh(say speaker, found analysis.Findings, answers []Answer) (d
 
 // minutes is how long the canary takes to answer so many requests at its present rate.
 func (j *Judge) minutes(requests float64) float64 {
-	if j.Answered == 0 || j.Since <= 0 {
+	if j.Given == 0 || j.Since <= 0 {
 		return math.Inf(1)
 	}
-	rate := float64(j.Answered) / j.Since.Seconds()
+	rate := float64(j.Given) / j.Since.Seconds()
 	return requests / rate / 60
 }
 
-// against lists the streams that can roll a canary back.
-func against(f analysis.Findings) []analysis.Finding {
-	out := append([]analysis.Finding{f.Errors}, f.Latency...)
-	return append(out, f.Guardrail...)
+// against lists the streams whose evidence this step can change: what the comparison once had against a canary that has all
+// the traffic now would stand for ever.
+func (j *Judge) against(f analysis.Findings) []analysis.Finding {
+	if j.Kind != compared {
+		return f.Guardrail
+	}
+	return append(append([]analysis.Finding{f.Errors}, f.Latency...), f.Guardrail...)
 }
 
 // asked lists the streams that must have excluded a harm before the canary gets more.
 func asked(f analysis.Findings) (out []analysis.Finding) {
 	for _, one := range append([]analysis.Finding{f.Errors}, f.Latency...) {
-		if one.Margin > 0 {
+		if one.Margin > 0 && !one.Confounded {
 			out = append(out, one)
 		}
 	}

@@ -61,18 +61,27 @@ func (x *Exchange) settle(m *meter, c *cell, status int, aborted bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	known := x.cell != nil && x.client != ""
 	if x.cell != nil {
 		c.remove(x)
 	}
 	// The clock is read with the lock held: it is past that of every snapshot which has seen the request in flight.
 	age := time.Since(x.began)
-	if aborted { // as a latency it would say how patient the client was
-		if m.assigned != forPreview {
-			c.givenUp.Add(age)
-		}
-	} else {
+	switch {
+	case !aborted:
 		c.latencies.add(age)
+		if known {
+			c.knownDone.Add(age)
+		}
 		x.decide(m, c, false)
+	case m.assigned != forPreview: // as a latency it would say how patient the client was
+		c.givenUp.Add(age)
+		if known {
+			c.knownGone.Add(age)
+		}
+		if x.abandoned(age) {
+			x.decide(m, c, true)
+		}
 	}
 	c.request(status)
 }
@@ -108,21 +117,45 @@ func (x *Exchange) decide(m *meter, c *cell, failed bool) {
 	if m.assigned == forPreview {
 		return
 	}
-	if failed && !x.charged {
-		x.charged = true
+	fault, first := failed && !x.charged, !x.decided
+	x.charged, x.decided = x.charged || failed, true
+	if fault {
 		c.faults.Add(1)
-		if x.client != "" {
-			c.knownFaults.Add(1)
-		}
-		if m.clients.charge(x) {
-			c.charged.Add(1)
+	}
+	charged := fault && m.clients.charge(x)
+	if charged {
+		c.charged.Add(1)
+	}
+	if first {
+		c.decided.Add(1)
+	}
+	if x.cohort == 0 || x.cohort != x.svc.cohort.Load() {
+		return
+	}
+	if n := c.of(x.cohort); n != nil {
+		n.count(x, first, fault, charged)
+	}
+}
+
+// count adds what was decided of a request of the cohort.
+func (n *Cohort) count(x *Exchange, first, fault, charged bool) {
+	drawn := x.client == ""
+	if first {
+		n.Decided++
+		if drawn {
+			n.Drawn++
 		}
 	}
-	if !x.decided {
-		x.decided = true
-		if x.client != "" {
-			c.known.Add(1)
-		}
-		c.decided.Add(1)
+	if !fault {
+		return
+	}
+	n.Faults++
+	if drawn {
+		n.DrawnFaults++
+	} else {
+		charged = x.svc.clients.chargeOnce(x)
+	}
+	if charged {
+		n.Charged++
 	}
 }

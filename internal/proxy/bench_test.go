@@ -62,10 +62,11 @@ func BenchmarkMeter(b *testing.B) {
 		route Route
 	}{{"rest", chat()}, {"canary", canary(500)}} {
 		svc := newService("chat")
-		rt, m := &route{svc: svc, spec: c.route}, svc.metersOf("r1")[atRandom]
+		rt, g := &route{svc: svc, spec: c.route}, &share{meters: svc.metersOf("r1"), cohort: 1}
+		svc.cohort.Store(1)
 		once := func(x *Exchange) {
 			*x = Exchange{svc: svc, route: rt, began: x.began}
-			x.track(m)
+			x.track(g, atRandom)
 			x.Head(200)
 			x.count(Outcome{Status: 200, In: 100, Out: 1000})
 		}

@@ -16,7 +16,7 @@ import (
 //
 //	go test -run '^$' -bench Meter -benchtime 20000x -count 96 ./internal/proxy
 type cell struct {
-	// mu guards the list and givenUp. Whoever moves a request from the list to
+	// mu guards the list and what is counted of it. Whoever moves a request from the list to
 	// another counter holds it for the whole move, and so does a snapshot: it
 	// finds the request in one place, never in none and never in two.
 	mu             sync.Mutex
@@ -27,15 +27,20 @@ type cell struct {
 	classes [6]atomic.Uint64
 	latencies
 
-	charged, faults, known, knownFaults atomic.Uint64
+	charged, faults atomic.Uint64
 
-	givenUp Histogram
+	// Of requests that were in the list, guarded by mu.
+	claimed                       uint64
+	givenUp, knownDone, knownGone Histogram
+	cohort                        Cohort
+	number                        uint64 // of cohort
 }
 
 // add puts a request behind those in flight.
 func (c *cell) add(x *Exchange) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.claimed++
 	x.cell, x.older = c, c.newest
 	if c.newest == nil {
 		c.oldest = x
@@ -60,6 +65,17 @@ func (c *cell) remove(x *Exchange) {
 	x.cell, x.older, x.newer = nil, nil, nil
 }
 
+// of returns the counters of a cohort, nil if it is over. Called with mu held.
+func (c *cell) of(number uint64) *Cohort {
+	switch {
+	case number < c.number:
+		return nil
+	case number > c.number:
+		c.number, c.cohort = number, Cohort{}
+	}
+	return &c.cohort
+}
+
 // request counts one request that has ended, or whose long life begins.
 func (c *cell) request(status int) {
 	class := status / 100
@@ -79,7 +95,7 @@ func (c *cell) bytes(in, out int64) {
 }
 
 // addTo adds all that was counted to a snapshot of its meter, begun at now.
-func (c *cell) addTo(s *Meter, now time.Time) {
+func (c *cell) addTo(s *Meter, now time.Time, cohort uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for k := range c.classes { // the requests first: how they ended was counted before them
@@ -89,12 +105,20 @@ func (c *cell) addTo(s *Meter, now time.Time) {
 	s.Out += c.out.Load()
 	s.Charged += c.charged.Load()
 	s.Faults += c.faults.Load()
-	s.KnownFaults += c.knownFaults.Load()
-	s.Known += c.known.Load()
+	if c.number == cohort {
+		s.Cohort.add(c.cohort)
+	}
+	s.Claimed += c.claimed
 	s.Decided += c.decided.Load() // after Charged: it counts first
 	c.mergeInto(&s.Latency)
 	s.GivenUp.Merge(c.givenUp)
+	s.KnownLatency.Merge(c.knownDone)
+	s.KnownAges.Merge(c.knownGone)
 	for x := c.oldest; x != nil; x = x.newer {
-		s.Ages.Add(max(0, now.Sub(x.began)))
+		age := max(0, now.Sub(x.began))
+		s.Ages.Add(age)
+		if x.client != "" {
+			s.KnownAges.Add(age)
+		}
 	}
 }

@@ -22,6 +22,28 @@ const clientWindow = 10 * time.Second
 // to use and holds nothing before the first failure.
 type clients struct {
 	table atomic.Pointer[clientTable]
+	once  atomic.Pointer[onceTable]
+}
+
+// onceTable remembers the recognised users who have failed in a rollout, a bit each.
+type onceTable struct {
+	rollout string
+	seed    maphash.Seed
+	bits    [1 << 10]atomic.Uint64
+}
+
+// chargeOnce tells whether it is the first failure of a recognised user in the
+// rollout. Such a user stays with one revision: were one who always fails charged
+// again and again, all of it would fall on the same side.
+func (c *clients) chargeOnce(x *Exchange) bool {
+	t := c.once.Load()
+	if t == nil || t.rollout != x.route.spec.Rollout {
+		c.once.CompareAndSwap(t, &onceTable{rollout: x.route.spec.Rollout, seed: maphash.MakeSeed()})
+		t = c.once.Load()
+	}
+	slot := x.clientHash(t.seed) >> 48
+	bit := uint64(1) << (slot & 63)
+	return t.bits[slot>>6].Or(bit)&bit == 0
 }
 
 // clientTable holds in every slot when a failure was charged, in nanoseconds

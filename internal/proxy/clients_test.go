@@ -72,7 +72,7 @@ func TestWhoIsOneClient(t *testing.T) {
 			if one := a.clientHash(seed) == b.clientHash(seed); one != (c.want == 1) {
 				t.Errorf("taken for one: %v", one)
 			}
-			if m := meterOf(t, r, "r1", atRandom); m.Charged != remembered(r) || m.Decided != 2 || m.Failed != 2 || m.Faults != 2 || m.Known != c.known || m.KnownFaults != c.known {
+			if m := meterOf(t, r, "r1", atRandom); m.Charged != remembered(r) || m.Decided != 2 || m.Failed != 2 || m.Faults != 2 || m.Cohort.Drawn != 2-c.known || m.Cohort.DrawnFaults != 2-c.known {
 				t.Errorf("%d remembered of %+v", remembered(r), m)
 			}
 		})

@@ -36,6 +36,7 @@ type Exchange struct {
 	// that there was of the request; see also notItsTurn and answered.
 	turn    atomic.Int64
 	claimed time.Duration // the age at the first claim
+	cohort  uint64        // in which that was; 0: no canary was open
 
 	// While the request is in flight and a canary open it is in the list of a
 	// cell. What is marked with a star is then guarded by the lock of the cell.
@@ -128,7 +129,7 @@ func (x *Exchange) claim() *Backend {
 		if b.acquire() {
 			x.backend = b
 			if x.meter == nil {
-				x.track(g.meters[assigned])
+				x.track(g, assigned)
 			} else {
 				x.InstancesTurn()
 			}

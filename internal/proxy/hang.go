@@ -12,9 +12,10 @@ const (
 	answered   = -1 // the response head is out
 )
 
-// track makes m the meter of the request, and lets the judge's side see the
-// request from now on, as long as a canary is open.
-func (x *Exchange) track(m *meter) {
+// track gives the request its meter, and lets the judge's side see the request
+// from now on, as long as a canary is open.
+func (x *Exchange) track(g *share, assigned assignment) {
+	m := g.meters[assigned]
 	x.meter = m
 	if !x.fresh { // an id made up for this request knows nobody again
 		x.client = x.user
@@ -26,6 +27,7 @@ func (x *Exchange) track(m *meter) {
 		x.claimed = time.Since(x.began)
 	}
 	x.turn.Store(1 + int64(x.claimed))
+	x.cohort = g.cohort
 	m.touched.Store(true)
 	m.cell().add(x)
 }
@@ -41,6 +43,14 @@ func (x *Exchange) ClientsTurn() {
 
 // InstancesTurn ends ClientsTurn.
 func (x *Exchange) InstancesTurn() { x.turn.CompareAndSwap(notItsTurn, 1+int64(time.Since(x.began))) }
+
+// abandoned tells whether a request that its client gave up at this age had
+// been in the hands of the instance for too long. One that waited for its client,
+// or whose head was out, was not.
+func (x *Exchange) abandoned(age time.Duration) bool {
+	limit, t := x.route.spec.Abandon, x.turn.Load()
+	return x.cohort != 0 && limit > 0 && t > 0 && age-time.Duration(t-1) >= limit
+}
 
 // findHung decides the requests whose instance has had its turn for longer than
 // Hang. It reads no more of a list than can hang: the oldest stand in front.

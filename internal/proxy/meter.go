@@ -43,9 +43,12 @@ type Meter struct {
 	// What follows is for a judge of revisions, who cannot wait for the end of
 	// a request that hangs. Previews have none of it.
 
+	// Claimed counts requests that were given to the revision while a canary was open.
+	Claimed uint64 `json:"claimed,omitempty"`
 	// Decided counts requests whose fate is known, once each: they have ended
 	// and the client did not give them up, or their first attempt has failed,
-	// or they have been in flight for longer than [Route.Hang].
+	// or they have been in flight for longer than [Route.Hang], or were given up
+	// after [Route.Abandon].
 	Decided uint64 `json:"decided,omitempty"`
 	// Charged counts those of Decided that are held against the revision: the
 	// first attempt failed, or hangs. Of one client's failures, whichever
@@ -55,11 +58,8 @@ type Meter struct {
 	Charged uint64 `json:"charged,omitempty"`
 	// Faults counts them all, whoever made the requests.
 	Faults uint64 `json:"faults,omitempty"`
-	// Known and KnownFaults count those of Decided and Faults whose user was
-	// recognised: all requests of such a user go to one revision. The others
-	// were drawn, each for itself.
-	Known       uint64 `json:"known,omitempty"`
-	KnownFaults uint64 `json:"known_faults,omitempty"`
+	// Cohort is the part of it that revisions may be compared by.
+	Cohort Cohort `json:"cohort,omitzero"`
 	// GivenUp is the age that requests had when their client went away, as far
 	// as Latency has not counted them.
 	GivenUp Histogram `json:"given_up,omitzero"`
@@ -71,6 +71,37 @@ type Meter struct {
 	// never falls from one snapshot to the next; nor does that number with the
 	// requests of Latency below it.
 	Ages Histogram `json:"ages,omitzero"`
+	// KnownLatency and KnownAges are the parts of Latency, and of GivenUp and Ages
+	// together, of users who were recognised, as far as their requests began while
+	// a canary was open. All requests of such a user go to one revision: a slow
+	// user is not to be taken for a slow revision.
+	KnownLatency Histogram `json:"known_latency,omitzero"`
+	KnownAges    Histogram `json:"known_ages,omitzero"`
+}
+
+// Cohort counts, of the requests that were claimed under the division of the
+// traffic that stands, those that were decided since it does. When a share grows
+// the new requests that fail at once are decided before the new ones that take
+// their time, while of the others those of the old division are still being
+// decided: together they would look like a revision that fails more.
+type Cohort struct {
+	Decided uint64 `json:"decided,omitempty"`
+	// Charged counts failures once per client: of a user who is recognised, and so
+	// stays with one revision, only the first of the rollout; of others the first in 10 s.
+	Charged uint64 `json:"charged,omitempty"`
+	Faults  uint64 `json:"faults,omitempty"` // all failures
+	// Drawn and DrawnFaults count those of Decided and Faults whose revision was
+	// drawn for them alone, since nobody was recognised.
+	Drawn       uint64 `json:"drawn,omitempty"`
+	DrawnFaults uint64 `json:"drawn_faults,omitempty"`
+}
+
+func (c *Cohort) add(o Cohort) {
+	c.Decided += o.Decided
+	c.Charged += o.Charged
+	c.Faults += o.Faults
+	c.Drawn += o.Drawn
+	c.DrawnFaults += o.DrawnFaults
 }
 
 // assignment is how a request came to its revision.
@@ -128,10 +159,10 @@ func (m *meter) requests() uint64 {
 func (m *meter) used() bool { return m.touched.Load() || m.failed.Load() > 0 || m.requests() > 0 }
 
 // snapshot is what was counted at the moment now, which must be over.
-func (m *meter) snapshot(now time.Time) Meter {
+func (m *meter) snapshot(now time.Time, cohort uint64) Meter {
 	s := Meter{Revision: m.revision, Assignment: m.assigned.String()}
 	for i := range m.cells { // the requests first: how they ended was counted before them
-		m.cells[i].addTo(&s, now)
+		m.cells[i].addTo(&s, now, cohort)
 	}
 	s.Failed, s.ByNaru, s.ByApp = m.failed.Load(), m.byNaru.Load(), m.byApp.Load()
 	s.Retried, s.Held, s.Aborted = m.retried.Load(), m.held.Load(), m.aborted.Load()

@@ -12,6 +12,7 @@ type service struct {
 	held    atomic.Int64 // requests waiting now
 	budget  budget
 	clients clients
+	cohort  atomic.Uint64 // number of the division of the traffic that stands
 
 	unassigned [assignments]*meter // of requests that never reached a revision
 	counted    atomic.Pointer[[]*meter]
@@ -20,6 +21,7 @@ type service struct {
 	preview  string
 	backends map[identity]*Backend
 	arms     []*armMeters // oldest first
+	division division     // of cohort
 }
 
 // identity is what makes two entries of two tables the same backend.

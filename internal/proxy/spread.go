@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"slices"
+	"strconv"
 	"sync/atomic"
 )
 
@@ -20,6 +21,13 @@ type share struct {
 	ready    []*Backend    // healthy and enabled
 	turn     atomic.Uint64 // of round_robin
 	meters   [assignments]*meter
+	cohort   uint64
+}
+
+// division is which stretch of the traffic each revision has in a rollout.
+type division struct {
+	rollout, canary string
+	ends            string
 }
 
 // at is the share that a point in [0, fullShare) falls into, nil when it falls
@@ -68,7 +76,24 @@ func newSpread(rt *route) *spread {
 		s.walk[i].upto = got // its size, until the walk is in order
 	}
 	s.order(rt.spec.Canary, rt.spec.Stable)
+	s.enroll(rt)
 	return s
+}
+
+// enroll gives the shares their cohort: a new one if the traffic is divided in
+// another way than before. It is called with Router.mu held.
+func (s *spread) enroll(rt *route) {
+	d := division{rollout: rt.spec.Rollout, canary: rt.spec.Canary}
+	for _, g := range s.walk {
+		d.ends += g.revision + " " + strconv.Itoa(g.upto) + " "
+	}
+	if d != rt.svc.division {
+		rt.svc.division = d
+		rt.svc.cohort.Add(1)
+	}
+	for _, g := range s.walk {
+		g.cohort = rt.svc.cohort.Load()
+	}
 }
 
 // order sorts the walk and turns sizes into ends.

@@ -29,8 +29,10 @@ type ServiceState struct {
 	Version uint64 `json:"version"` // Route.Version
 	// Preview is the address of the preview listener, http://127.0.0.1:port,
 	// or empty.
-	Preview  string         `json:"preview,omitempty"`
-	Held     int            `json:"held"` // requests waiting for an instance now
+	Preview string `json:"preview,omitempty"`
+	Held    int    `json:"held"` // requests waiting for an instance now
+	// Cohort numbers the division of the random traffic that stands; see [Cohort].
+	Cohort   uint64         `json:"cohort"`
 	Backends []BackendState `json:"backends"`
 	Meters   []Meter        `json:"meters"`
 }
@@ -72,7 +74,7 @@ func (r *Router) State() State {
 // state is called with Router.mu held. rt is nil for a service that no longer
 // stands in the table, but has requests in flight.
 func (s *service) state(now time.Time, rt *route) ServiceState {
-	st := ServiceState{Service: s.name, Held: int(s.held.Load()), Backends: []BackendState{}, Meters: []Meter{}}
+	st := ServiceState{Service: s.name, Held: int(s.held.Load()), Cohort: s.cohort.Load(), Backends: []BackendState{}, Meters: []Meter{}}
 	if rt != nil {
 		st.Version = rt.spec.Version
 		if rt.spec.Preview != nil && rt.spec.Preview.Listen {
@@ -87,7 +89,7 @@ func (s *service) state(now time.Time, rt *route) ServiceState {
 	})
 	for _, m := range *s.counted.Load() {
 		if m.used() {
-			st.Meters = append(st.Meters, m.snapshot(now))
+			st.Meters = append(st.Meters, m.snapshot(now, st.Cohort))
 		}
 	}
 	return st

@@ -54,7 +54,11 @@ type Route struct {
 	// Hang is how long an instance may keep a request without a response head
 	// before [Meter] decides it as failed, while Canary is open. The request
 	// itself goes on. 0: for ever.
-	Hang     time.Duration `json:"hang,omitempty"`
+	Hang time.Duration `json:"hang,omitempty"`
+	// Abandon is how long an instance may keep a request without a response head
+	// before [Meter] decides it as failed when its client goes away, while Canary
+	// is open: clients may be less patient than Hang. 0: such a request is never decided.
+	Abandon  time.Duration `json:"abandon,omitempty"`
 	Affinity Affinity      `json:"affinity,omitzero"`
 	// Rollout salts the user hash, so that other users go first in the next
 	// rollout. Empty at rest.

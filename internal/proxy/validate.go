@@ -78,6 +78,9 @@ func (r *Route) contradictions() (errs []error) {
 	if r.Hang < 0 {
 		add("hang %s may not be negative", r.Hang)
 	}
+	if r.Abandon < 0 {
+		add("abandon %s may not be negative", r.Abandon)
+	}
 	if _, err := newBalancer(r.Balance); err != nil {
 		errs = append(errs, err)
 	}

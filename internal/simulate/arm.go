@@ -21,12 +21,13 @@ type arm struct {
 	mid  float64       // median latency, in buckets
 	wide float64       // one standard deviation, in buckets
 	hang time.Duration // age from which a request counts as failed
-	give time.Duration // age at which the proxy gives it up
+	give time.Duration // age at which the proxy gives it up, or its client
+	lost time.Duration // age from which one that its client has given up counts as failed; 0: a client never does
+	fail float64       // position of the latency of a failure; below zero: as that of any other request
 
-	counts  analysis.Counts // of this tick; Failed is set by who knows the clients
-	fresh   int             // failures of this tick, of clients that had none
-	extra   int             // of them, that stable would not have made
-	again   []*client       // failures of this tick, of clients that had one
+	counts  analysis.Counts // of this tick; what clients are charged with is set by who knows them
+	cohort  int             // number of the division of the traffic
+	fails   []failing       // of this tick
 	done    [analysis.Buckets]int32
 	aged    [analysis.Buckets]int32
 	flights []flight
@@ -47,12 +48,27 @@ type flight struct {
 	hangs         bool
 	decided       bool
 	client        *client
+	cohort        int
+}
+
+// failing is a request that has failed.
+type failing struct {
+	client *client // nil: one that has not failed before
+	extra  bool    // stable would have answered it
+	fair   bool    // it was claimed as the traffic is divided now
 }
 
 func newArm(s *Scenario, r *rand.Rand) *arm {
 	a := &arm{rand: r, mid: buckets(float64(s.P50) / float64(lowest)), wide: buckets(float64(s.P99)/float64(s.P50)) / z99}
 	a.give = s.Service.Limits.ResponseTimeout.D()
 	a.hang = s.hangDeadline(a)
+	if p := s.Clients.Patience.D(); p > 0 && p < a.give {
+		a.give, a.lost = p, 2*length(a.mid+3.09*a.wide)
+	}
+	a.fail = -1
+	if s.FailIn > 0 {
+		a.fail = buckets(float64(s.FailIn) / float64(lowest))
+	}
 	return a
 }
 
@@ -75,7 +91,7 @@ func length(position float64) time.Duration {
 // begin empties the counts of the tick that ends now, and lets what is in flight grow older.
 func (a *arm) begin(now time.Duration) {
 	a.counts = analysis.Counts{Done: a.done[:]}
-	a.fresh, a.extra, a.again = 0, 0, a.again[:0]
+	a.fails = a.fails[:0]
 	clear(a.done[:])
 	if len(a.flights) == 0 {
 		return
@@ -111,25 +127,31 @@ func (a *arm) grow(f *flight, now time.Duration) bool {
 		f.decided = true
 		a.decide(f, true)
 	}
-	return age < a.give // what is given up stays where it is
+	if age < a.give {
+		return true
+	}
+	if !f.decided && a.lost > 0 && age >= a.lost {
+		a.decide(f, true)
+	}
+	return false // what is given up stays where it is
 }
 
 // decide counts a request whose fate is known.
 func (a *arm) decide(f *flight, failed bool) {
+	fair := f.cohort == a.cohort
 	a.counts.Requests++
+	if fair {
+		a.counts.Cohort.Requests++
+	}
 	if !failed {
 		return
 	}
 	a.total.Failed++
-	switch {
-	case f.client != nil:
-		a.again = append(a.again, f.client)
-	default:
-		a.fresh++
-		if f.extra || f.hangs {
-			a.extra++
-		}
+	a.counts.Faults++
+	if fair {
+		a.counts.Cohort.Faults++
 	}
+	a.fails = append(a.fails, failing{f.client, f.extra || f.hangs, fair})
 }
 
 // serve draws the requests of a tick that ends now: mean of them on average, in this weather. Users who would have fared
@@ -147,6 +169,7 @@ func (a *arm) serve(now time.Duration, mean float64, w *weather, hurt *Hurt) {
 	worse := poisson(a.rand, answered*w.extra)
 	n := bad + worse + poisson(a.rand, answered*max(0, 1-w.fails-w.extra))
 	a.total.Requests += uint64(hung + n)
+	a.counts.Claimed += uint64(hung + n)
 	hurt.Hung += uint64(hung)
 	hurt.Failed += uint64(worse)
 	limit := a.mid + z99*a.wide + w.plain
@@ -181,6 +204,10 @@ var short = float64(analysis.Bucket(tick))
 
 // answer counts a request that is answered sooner or later.
 func (a *arm) answer(now time.Duration, x float64, f flight) {
+	f.cohort = a.cohort
+	if f.fails && a.fail >= 0 {
+		x = a.fail
+	}
 	if x < short {
 		a.done[int(max(x, 0))]++
 		a.decide(&f, f.fails)
@@ -193,7 +220,7 @@ func (a *arm) answer(now time.Duration, x float64, f flight) {
 // fly takes note of a request that is not answered in this tick.
 func (a *arm) fly(now time.Duration, f flight) {
 	age := time.Duration(a.rand.Float64() * float64(tick))
-	f.born, f.bucket = now-age, analysis.Bucket(age)
+	f.born, f.bucket, f.cohort = now-age, analysis.Bucket(age), a.cohort
 	if a.counts.Aged == nil {
 		clear(a.aged[:])
 		a.counts.Aged = a.aged[:]
@@ -205,14 +232,18 @@ func (a *arm) fly(now time.Duration, f flight) {
 // repeat sends the request of a client once more.
 func (a *arm) repeat(now time.Duration, c *client, fails bool, w *weather) {
 	a.total.Requests++
+	a.counts.Claimed++
 	a.answer(now, a.position(a.rand.NormFloat64(), w), flight{fails: fails, client: c})
 }
 
 // settle ends the tick: it returns what was counted, with the failures that are charged.
-func (a *arm) settle(charged int, sticky bool) analysis.Counts {
-	a.counts.Failed, a.counts.Faults = uint64(charged), uint64(a.fresh+len(a.again))
-	if !sticky { // the revision of each was drawn for it alone
-		a.counts.Drawn = analysis.Tally{Requests: a.counts.Requests, Events: a.counts.Faults}
+func (a *arm) settle(charged, fair int, sticky bool) analysis.Counts {
+	c := &a.counts
+	c.Failed, c.Cohort.Failed = uint64(charged), uint64(fair)
+	if sticky {
+		c.KnownDone, c.KnownAged = c.Done, c.Aged
+	} else { // the revision of each was drawn for it alone
+		c.Cohort.Drawn = analysis.Tally{Requests: c.Cohort.Requests, Events: c.Cohort.Faults}
 	}
-	return a.counts
+	return *c
 }

@@ -20,7 +20,7 @@ func watched(t *testing.T, w weather, mean float64, ticks int, see func(now time
 		now := time.Duration(i+1) * tick
 		a.begin(now)
 		a.serve(now, mean, &w, &hurt)
-		see(now, a.settle(a.fresh, false))
+		see(now, a.settle(len(a.fails), len(a.fails), false))
 	}
 	return a, hurt
 }

@@ -20,6 +20,8 @@ type client struct {
 	left    int     // repeats to come; below zero: it never gives up
 	canary  bool    // its failure is the canary's fault: stable answers it
 	charged [2]time.Duration
+
+	compared bool // one failure was, if it stays with its version
 }
 
 // crowd is the clients that come again.
@@ -101,26 +103,41 @@ func (c *crowd) spread(d time.Duration) time.Duration {
 	return time.Duration((0.5 + c.rand.Float64()) * float64(d))
 }
 
-// charge says how many failures of a tick count against a revision, and lets those clients come again.
-func (c *crowd) charge(now time.Duration, share float64, revision int, a *arm) (charged int) {
-	if c.alone() {
-		return a.fresh
-	}
-	for i := range a.fresh {
-		place := c.rand.Float64()
-		if revision == canary {
-			place *= share
-		} else {
-			place = share + place*(1-share)
+// charge says how many failures of a tick count against a revision, and how many of them may be compared, and lets those
+// clients come again.
+func (c *crowd) charge(now time.Duration, share float64, revision int, a *arm) (charged, fair int) {
+	for _, f := range a.fails {
+		n := 1
+		who := f.client
+		if who == nil && !c.alone() {
+			who = c.client(c.somewhere(share, revision), c.of.Retries)
+			who.canary = f.extra
 		}
-		who := c.client(place, c.of.Retries)
-		who.canary = i < a.extra
-		charged += c.fail(who, now, revision)
+		if who != nil {
+			n = c.fail(who, now, revision)
+		}
+		charged += n
+		switch {
+		case !f.fair:
+		case c.of.Sticky && who != nil && (c.of.Charge == "" || c.of.Charge == ChargeOnce): // of a user who stays where it is the first failure says all
+			if !who.compared {
+				who.compared = true
+				fair++
+			}
+		default:
+			fair += n
+		}
 	}
-	for _, who := range a.again {
-		charged += c.fail(who, now, revision)
+	return charged, fair
+}
+
+// somewhere is the place of one of a revision's users.
+func (c *crowd) somewhere(share float64, revision int) float64 {
+	place := c.rand.Float64()
+	if revision == canary {
+		return place * share
 	}
-	return charged
+	return share + place*(1-share)
 }
 
 // fail counts a failure of a client, 1 or 0, and plans its next request.

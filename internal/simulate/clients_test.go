@@ -26,7 +26,8 @@ func burst(t *testing.T, c Clients) (failures, charged [2]int) {
 			arm.serve(p.now, 50*[2]float64{1 - share, share}[i], w[i], &p.result.Hurt)
 		}
 		for i, arm := range p.arms {
-			charged[i] += p.crowd.charge(p.now, share, i, arm)
+			n, _ := p.crowd.charge(p.now, share, i, arm)
+			charged[i] += n
 			failures[i] += int(arm.total.Failed)
 		}
 	}
@@ -93,7 +94,11 @@ func TestStickyClientsFollowTheShare(t *testing.T) {
 					t.Fatalf("a client of place %v leaves the canary at %v", who.place, share)
 				}
 			}
-			for _, who := range p.arms[canary].again {
+			for _, f := range p.arms[canary].fails {
+				who := f.client
+				if who == nil {
+					continue
+				}
 				on[who] = true
 				if who.place >= share {
 					t.Fatalf("a client of place %v is on the canary at %v", who.place, share)

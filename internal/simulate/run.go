@@ -35,6 +35,8 @@ type play struct {
 	sky    *sky
 	crowd  *crowd
 	since  time.Duration // when the first users came to the canary
+	share  [2]float64    // of the traffic, by revision
+	cohort int           // number of that division
 	asked  time.Duration // when the core decided last
 	said   deploy.Verdict
 	weight map[string]float64 // evidence now, by stream
@@ -124,7 +126,12 @@ func (p *play) step() (judge.Sample, float64) {
 	}
 	a, b := p.sky.look(p.now, p.since, share[canary])
 	w := [2]*weather{&a, &b}
+	if share != p.share {
+		p.share = share
+		p.cohort++
+	}
 	for _, arm := range p.arms {
+		arm.cohort = p.cohort
 		arm.begin(p.now)
 	}
 	p.crowd.send(p.now, share[canary], p.arms, w)
@@ -135,9 +142,10 @@ func (p *play) step() (judge.Sample, float64) {
 	p.result.Held += mean * max(0, 1-share[stable]-share[canary])
 	counts := [2]analysis.Counts{}
 	for i, arm := range p.arms {
-		counts[i] = arm.settle(p.crowd.charge(p.now, share[canary], i, arm), p.s.Clients.Sticky)
+		charged, fair := p.crowd.charge(p.now, share[canary], i, arm)
+		counts[i] = arm.settle(charged, fair, p.s.Clients.Sticky)
 	}
-	return judge.Sample{Span: tick, Canary: counts[canary], Stable: counts[stable]}, share[canary]
+	return judge.Sample{Span: tick, Canary: counts[canary], Stable: counts[stable], Cohort: uint64(p.cohort)}, share[canary]
 }
 
 // look shows the judge what was counted, and the core what the judge says: with every turn, and at once when it convicts.

@@ -12,10 +12,11 @@ type Scenario struct {
 	Name    string         `json:"-"` // of the service
 	Service deploy.Service `json:"-"` // its settings
 
-	Rate   float64         `json:"rate"`   // requests per second to the whole service
-	Errors Portion         `json:"errors"` // of them, that fail on the old version
-	P50    deploy.Duration `json:"p50"`    // half of the requests are answered within it; the latencies are log-normal
-	P99    deploy.Duration `json:"p99"`    // 99 of 100 are
+	Rate   float64         `json:"rate"`              // requests per second to the whole service
+	Errors Portion         `json:"errors"`            // of them, that fail on the old version
+	P50    deploy.Duration `json:"p50"`               // half of the requests are answered within it; the latencies are log-normal
+	P99    deploy.Duration `json:"p99"`               // 99 of 100 are
+	FailIn deploy.Duration `json:"fail_in,omitempty"` // how long a request takes that fails; 0: as long as any other
 
 	Start deploy.Duration `json:"start"` // how long an instance takes until it is healthy
 	Warm  deploy.Duration `json:"warm"`  // how long the old version has been watched before the rollout begins
@@ -68,13 +69,14 @@ type Overload struct {
 
 // Clients says how those behave whose requests fail. Without any of it every request comes from somebody else.
 type Clients struct {
-	Retries int             `json:"retries,omitempty"` // how often a client tries again
-	Within  deploy.Duration `json:"within,omitempty"`  // in which time it does all of that; 0: 3 s
-	Again   *Portion        `json:"again,omitempty"`   // of the repeated requests, that fail too; nil: all of them
-	Stuck   int             `json:"stuck,omitempty"`   // clients whose every request fails, on either version
-	Every   deploy.Duration `json:"every,omitempty"`   // time between two requests of such a client; 0: 2 s
-	Sticky  bool            `json:"sticky,omitempty"`  // a client stays with its version (affinity)
-	Charge  string          `json:"charge,omitempty"`  // what is counted of a client's failures in 10 s: once (the default), once per revision, or all
+	Retries  int             `json:"retries,omitempty"`  // how often a client tries again
+	Within   deploy.Duration `json:"within,omitempty"`   // in which time it does all of that; 0: 3 s
+	Again    *Portion        `json:"again,omitempty"`    // of the repeated requests, that fail too; nil: all of them
+	Patience deploy.Duration `json:"patience,omitempty"` // after which they give an unanswered request up; 0: never
+	Stuck    int             `json:"stuck,omitempty"`    // clients whose every request fails, on either version
+	Every    deploy.Duration `json:"every,omitempty"`    // time between two requests of such a client; 0: 2 s
+	Sticky   bool            `json:"sticky,omitempty"`   // a client stays with its version (affinity)
+	Charge   string          `json:"charge,omitempty"`   // what is counted of a client's failures in 10 s: once (the default), once per revision, or all
 }
 
 // What is counted of one client's failures in ten seconds. Only the first is what naru's proxy does; the others show why.

@@ -20,6 +20,7 @@ func (s Scenario) Validate() []deploy.Problem {
 	f.when(s.Errors >= 1, "errors", "%s leaves no request that succeeds", s.Errors)
 	f.when(s.P50 < ms(1) || s.P50 > ms(60_000), "p50", "%s is not a usual latency: write 1ms to 1m", s.P50)
 	f.when(s.P99 < s.P50 || s.P99 > ms(100_000), "p99", "%s must be at least p50 (%s) and at most 100s", s.P99, s.P50)
+	f.when(s.FailIn > ms(100_000), "fail_in", "%s is longer than 100s", s.FailIn)
 	f.when(s.Start > ms(3_600_000), "start", "%s is longer than an hour", s.Start)
 	f.when(s.Warm > ms(3_600_000), "warm", "%s is longer than an hour", s.Warm)
 	f.when(s.Limit < ms(1000) || s.Limit > ms(30*24*3_600_000), "limit", "%s is not between 1s and 30d", s.Limit)
@@ -96,5 +97,6 @@ func (c Clients) validate(f *faults) {
 	f.when(c.Stuck < 0 || c.Stuck > 10_000, "clients.stuck", "%d is not between 0 and 10000", c.Stuck)
 	f.when(c.Within.D() > 10*time.Minute, "clients.within", "%s is longer than 10m", c.Within)
 	f.when(c.Every != 0 && c.Every.D() < tick || c.Every.D() > 10*time.Minute, "clients.every", "%s is not between %s and 10m", c.Every, deploy.Duration(tick))
+	f.when(c.Patience != 0 && c.Patience.D() < tick, "clients.patience", "%s is less than %s", c.Patience, deploy.Duration(tick))
 	f.oneOf("clients.charge", c.Charge, ChargeOnce, ChargeRevision, ChargeAll)
 }

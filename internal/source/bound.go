@@ -1,35 +1,23 @@
 package source
 
-import (
-	"fmt"
-	"strconv"
+import "github.com/naru-deploy/naru/internal/deploy"
 
-	"github.com/naru-deploy/naru/internal/deploy"
-)
-
-// compare holds the numbers of both revisions against a source's bounds. It answers in words which bound is broken, or
-// nothing, and whether the numbers say so at all: a bound that is broken is, whatever is unknown besides.
-func compare(s deploy.Source, canary, stable *float64) (breach string, known bool) {
+// compare holds the numbers of both revisions against a source's bounds. It answers whether one is broken, and whether the
+// numbers say so at all: a bound that is broken is, whatever is unknown besides. There is no ratio to 0, of which
+// something is not any number of times as much; 0 beside 0 is neither better nor worse.
+func compare(s deploy.Source, canary, stable *float64) (broken, known bool) {
 	switch {
 	case canary == nil:
-		return "", false
-	case s.Max != nil && *canary > *s.Max:
-		return fmt.Sprintf("%s is more than max, %s", short(*canary), short(*s.Max)), true
-	case s.Min != nil && *canary < *s.Min:
-		return fmt.Sprintf("%s is less than min, %s", short(*canary), short(*s.Min)), true
+		return false, false
+	case s.Max != nil && *canary > *s.Max, s.Min != nil && *canary < *s.Min:
+		return true, true
 	case !s.Compares():
-		return "", true
-	case stable == nil:
-		return "", false
+		return false, true
+	case stable == nil, *stable == 0 && *canary != 0:
+		return false, false
+	case *stable == 0:
+		return false, true
 	}
-	// Divided by 0 it is beyond every bound, as it is in the limit. 0 by 0 is NaN, which breaks none: neither is worse.
-	switch r := *canary / *stable; {
-	case s.MaxRatio != nil && r > *s.MaxRatio:
-		return fmt.Sprintf("%s is more than %s times (max_ratio) the old version's %s", short(*canary), short(*s.MaxRatio), short(*stable)), true
-	case s.MinRatio != nil && r < *s.MinRatio:
-		return fmt.Sprintf("%s is less than %s times (min_ratio) the old version's %s", short(*canary), short(*s.MinRatio), short(*stable)), true
-	}
-	return "", true
+	r := *canary / *stable
+	return s.MaxRatio != nil && r > *s.MaxRatio || s.MinRatio != nil && r < *s.MinRatio, true
 }
-
-func short(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }

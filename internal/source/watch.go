@@ -14,12 +14,9 @@ type State struct {
 	Source         deploy.Source
 	Canary, Stable *float64  // of the latest question; nil: no data, no answer, or not asked
 	Known          bool      // the latest numbers say whether the bounds are kept
-	Breach         string    // the bound that they break, in words; empty: none
 	Err            string    // why the latest question has no answer; empty: it has
 	At             time.Time // of the latest answer, whatever it was; zero: none yet
-	Asked          int       // questions that have ended
-	Answered       int       // those that were Known
-	Breaches       int       // broken bounds in a row among those: no data and no answer neither count nor begin anew
+	Breaches       int       // broken bounds in a row: no data and no answer neither count nor begin anew
 }
 
 // Watcher asks sources at their intervals, each in a goroutine of its own.
@@ -102,12 +99,12 @@ func (w *Watcher) note(i int, canary, stable Reading) {
 	if stable.At.After(s.At) {
 		s.At = stable.At
 	}
-	s.Asked++
-	if s.Breach, s.Known = compare(s.Source, s.Canary, s.Stable); !s.Known {
-		return
-	}
-	s.Answered++
-	if s.Breaches++; s.Breach == "" {
+	broken, known := compare(s.Source, s.Canary, s.Stable)
+	s.Known = known
+	switch {
+	case broken:
+		s.Breaches++
+	case known:
 		s.Breaches = 0
 	}
 }

@@ -30,6 +30,7 @@ var (
 	revisions = []byte("revisions") // service: id: deploy.Revision
 	rollouts  = []byte("rollouts")  // service: sequence: Record
 	events    = []byte("events")    // sequence: deploy.Event
+	norms     = []byte("norms")     // service: what its revisions do at rest, the engine's own
 )
 
 // ErrLocked says that another process has the store open.
@@ -60,7 +61,7 @@ func Open(folder string) (*Store, error) {
 		return nil, fmt.Errorf("open %s: %w: instances and traffic go on meanwhile. Restore it from a backup; or move it away to begin anew, and deploy every service again: instances that a new store does not know are stopped", path, err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{states, revisions, rollouts, events} {
+		for _, name := range [][]byte{states, revisions, rollouts, events, norms} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -125,6 +126,7 @@ type Turn struct {
 	Revision *deploy.Revision
 	Records  []Record
 	Events   []deploy.Event
+	Norm     json.RawMessage // nil: as it was; with a State
 }
 
 // Save writes a turn and returns its events with their numbers once it is on disk.
@@ -133,6 +135,11 @@ func (s *Store) Save(t Turn) (numbered []Event, err error) {
 		if t.State != nil {
 			if err := put(tx.Bucket(states), []byte(t.State.Service), t.State); err != nil {
 				return err
+			}
+			if t.Norm != nil {
+				if err := tx.Bucket(norms).Put([]byte(t.State.Service), t.Norm); err != nil {
+					return err
+				}
 			}
 		}
 		if t.Revision != nil {
@@ -162,6 +169,9 @@ func (s *Store) Forget(service string) error {
 				return err
 			}
 		}
+		if err := tx.Bucket(norms).Delete([]byte(service)); err != nil {
+			return err
+		}
 		b := tx.Bucket(states)
 		var last deploy.State
 		if text := b.Get([]byte(service)); text == nil {
@@ -179,6 +189,15 @@ func (s *Store) States() ([]deploy.State, error) { return all[deploy.State](s, s
 // Revisions returns the kept revisions of a service, oldest first.
 func (s *Store) Revisions(service string) ([]deploy.Revision, error) {
 	return all[deploy.Revision](s, revisions, service)
+}
+
+// Norm returns what was last saved as [Turn].Norm of a service, nil if nothing was.
+func (s *Store) Norm(service string) (text json.RawMessage, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		text = slices.Clone(tx.Bucket(norms).Get([]byte(service)))
+		return nil
+	})
+	return text, err
 }
 
 // Records returns the rollouts of a service, oldest first.

@@ -144,7 +144,7 @@ func TestCanaryThatFailsIsTakenBack(t *testing.T) {
 	report := load.Stop()
 	t.Logf("load: %s", report)
 	blamed(t, r, "errors")
-	if !regexp.MustCompile(`^errors: \d+\.\d\d% of [\d,]+ requests to r2 and 0% of [\d,]+ to r1 failed; chance is ruled out: evidence (over a million|[\d,]+) of 200$`).MatchString(r.Reason) {
+	if !regexp.MustCompile(`^errors: \d+\.\d\d% of [\d,]+ requests to r2 and 0% of [\d,]+ to r1 failed; by chance alone less than 1 in 200 would look so: evidence (over a million|[\d,]+) of 200$`).MatchString(r.Reason) {
 		t.Errorf("the reason is %q", r.Reason)
 	}
 	if r.Requests.ByNaru != 0 || r.Requests.ByApp == 0 || r.Requests.ByApp != uint64(report.Failed) || r.Requests.Failed != r.Requests.ByApp {

@@ -192,6 +192,9 @@ func (s *stand) seen() int {
 	if v.Rollout == nil || len(v.Rollout.Analysis) == 0 {
 		return 0
 	}
+	if v.Rollout.Analysis[0].Canary == nil {
+		return 0
+	}
 	return int(v.Rollout.Analysis[0].Canary.Requests)
 }
 

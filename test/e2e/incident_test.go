@@ -75,7 +75,7 @@ func (s *stand) weighing(percent float64) {
 	s.t.Helper()
 	s.until(20*time.Second, fmt.Sprintf("a weight of %v", percent), func() error {
 		r := s.status("chat").Rollout
-		if r == nil || r.Weight != percent || len(r.Analysis) == 0 || r.Analysis[0].Canary.Requests < 10 {
+		if r == nil || r.Weight != percent || len(r.Analysis) == 0 || r.Analysis[0].Canary == nil || r.Analysis[0].Canary.Requests < 10 {
 			return fmt.Errorf("%+v", r)
 		}
 		return nil

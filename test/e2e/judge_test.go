@@ -73,7 +73,7 @@ func blamed(t *testing.T, r deploy.Receipt, stream string, words ...string) {
 	if r.Outcome != deploy.RolledBack || r.Requests.ByNaru > 0 && stream != "errors" || !strings.HasPrefix(r.Reason, stream+": ") {
 		t.Errorf("%s, want a way back for %s: %s\n%+v", r.Outcome, stream, r.Reason, r.Requests)
 	}
-	contains(t, "the reason is", r.Reason, append(words, "chance is ruled out: evidence ")...)
+	contains(t, "the reason is", r.Reason, append(words, "by chance alone less than 1 in ", " would look so: evidence ")...)
 	if len(r.Analysis) == 0 {
 		t.Fatalf("the receipt has nothing of the analysis: %+v", r)
 	}
@@ -202,10 +202,10 @@ func TestGreenThatTurnsBadIsSwappedBack(t *testing.T) {
 	}
 	r := s.receipt(out)
 	blamed(t, r, "guardrail", " requests to r2 failed (the objective allows 2.00%)", " of 1,000")
-	if len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "the load test of r2 (0% failed, p99 ") {
+	if len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "the load test of r2: 0% of 100 requests failed, p99 ") {
 		t.Errorf("notes: %q", r.Notes)
 	} else {
-		contains(t, "the note is", r.Notes[0], " of 100 requests) was ", " than what users have had of r1 (0% failed, p99 ", "told and not judged")
+		contains(t, "the note is", r.Notes[0], "; users have had 0% failed and p99 ", " of r1 lately", "told and not judged")
 	}
 	s.rest("chat", "3.0", 2)
 	s.served(load, "3.0", 200)
