@@ -187,18 +187,21 @@ func bursts(ctx context.Context, r *report) (string, error) {
 	for i, one := range []struct {
 		key, name string
 		clients   simulate.Clients
+		change    func(*simulate.Scenario) // nil: nothing else
 	}{
-		{"once", "3 repeats, no affinity, counted once", simulate.Clients{Retries: 3}},
-		{"once-sticky", "3 repeats, affinity, counted once", simulate.Clients{Retries: 3, Sticky: true}},
-		{"ten", "10 repeats, no affinity, counted once", simulate.Clients{Retries: 10}},
-		{"ten-sticky", "10 repeats, affinity, counted once", simulate.Clients{Retries: 10, Sticky: true}},
+		{"once", "3 repeats, no affinity, counted once", simulate.Clients{Retries: 3}, nil},
+		{"once-sticky", "3 repeats, affinity, counted once", simulate.Clients{Retries: 3, Sticky: true}, nil},
+		{"ten", "10 repeats, no affinity, counted once", simulate.Clients{Retries: 10}, nil},
+		{"ten-sticky", "10 repeats, affinity, counted once", simulate.Clients{Retries: 10, Sticky: true}, nil},
 		// What follows shows why, and is no goal: a quarter of the rollouts will do.
-		{"revision", "3 repeats, no affinity, counted once per revision", simulate.Clients{Retries: 3, Charge: simulate.ChargeRevision}},
-		{"all-sticky", "3 repeats, affinity, all counted", simulate.Clients{Retries: 3, Sticky: true, Charge: simulate.ChargeAll}},
-		{"all", "3 repeats, no affinity, all counted", simulate.Clients{Retries: 3, Charge: simulate.ChargeAll}},
-		{"stuck", "one client fails every 2 s for ever, no affinity", simulate.Clients{Stuck: 1}},
-		{"stuck-sticky", "one client fails every 2 s for ever, affinity", simulate.Clients{Stuck: 1, Sticky: true}},
-		{"many-sticky", "20 clients fail every 2 s for ever, affinity", simulate.Clients{Stuck: 20, Sticky: true}},
+		{"revision", "3 repeats, no affinity, counted once per revision", simulate.Clients{Retries: 3, Charge: simulate.ChargeRevision}, nil},
+		{"all-sticky", "3 repeats, affinity, all counted", simulate.Clients{Retries: 3, Sticky: true, Charge: simulate.ChargeAll}, nil},
+		{"all", "3 repeats, no affinity, all counted", simulate.Clients{Retries: 3, Charge: simulate.ChargeAll}, nil},
+		{"stuck", "one client fails every 2 s for ever, no affinity", simulate.Clients{Stuck: 1}, nil},
+		{"stuck-sticky", "one client fails every 2 s for ever, affinity", simulate.Clients{Stuck: 1, Sticky: true}, nil},
+		{"many-sticky", "20 clients fail every 2 s for ever, affinity", simulate.Clients{Stuck: 20, Sticky: true}, nil},
+		{"stuck-few", "the same at 20 requests per second", simulate.Clients{Stuck: 1, Sticky: true}, func(s *simulate.Scenario) { s.Rate = 20 }},
+		{"quick", "1 % fail at once, the others take 5 s", simulate.Clients{}, slowAnswers},
 	} {
 		runs := r.Runs
 		if i >= burstGoals {
@@ -207,6 +210,9 @@ func bursts(ctx context.Context, r *report) (string, error) {
 		c, err := count(ctx, one.key, one.name, runs, func(int) simulate.Scenario {
 			s := r.usual()
 			s.Clients = one.clients
+			if one.change != nil {
+				one.change(&s)
+			}
 			return s
 		})
 		if err != nil {
@@ -216,6 +222,11 @@ func bursts(ctx context.Context, r *report) (string, error) {
 		text += fmt.Sprintf("  %-50s rolled back %s\n", c.Name, c.words())
 	}
 	return text, nil
+}
+
+// slowAnswers makes good answers slow and failures quick, so that right after a shift mostly failures are decided.
+func slowAnswers(s *simulate.Scenario) {
+	s.Errors, s.FailIn, s.P50, s.P99 = 0.01, span(time.Millisecond), span(5*time.Second), span(12*time.Second)
 }
 
 // margins are canaries that do exactly the harm that the next step asks about: how often does the step pass?

@@ -17,11 +17,46 @@ func writeAnalysis(w io.Writer, from, to string, figures []deploy.Figure) {
 	if len(figures) == 0 {
 		return
 	}
-	rows := [][]string{{"  ANALYSIS", to + ", NEW", from + ", OLD", "AGAINST", "WORSE BY AT MOST"}}
+	rows := [][]string{append([]string{"  ANALYSIS"}, analysisHead(from, to)...)}
 	for _, f := range figures {
-		rows = append(rows, []string{"  " + subject(f), counted(f, f.Canary), rate(f, f.Stable), against(f), atMost(f)})
+		rows = append(rows, append([]string{"  " + subject(f)}, analysisRow(f)...))
 	}
 	writeTable(w, rows)
+}
+
+func analysisHead(from, to string) []string {
+	return []string{to + ", NEW", orNothing(from) + ", OLD", "AGAINST", "WORSE BY AT MOST"}
+}
+
+func analysisRow(f deploy.Figure) []string {
+	return []string{counted(f, f.Canary), rate(f, f.Stable), against(f), atMost(f)}
+}
+
+// writeFigures shows the figures of every step of a rollout that is over.
+func writeFigures(w io.Writer, r deploy.Receipt) {
+	rows := [][]string{append([]string{"  ANALYSIS"}, analysisHead(r.From, r.To)...)}
+	for _, j := range r.Analysis {
+		rows = append(rows, []string{"  step " + j.Step + ":", "", "", "", ""})
+		for _, f := range j.Figures {
+			rows = append(rows, append([]string{"  " + subject(f)}, analysisRow(f)...))
+		}
+	}
+	if len(rows) > 1 {
+		fmt.Fprintln(w)
+		writeTable(w, rows)
+	}
+}
+
+// evidenceOf is what each stream has against the canary, in a line.
+func evidenceOf(figures []deploy.Figure) string {
+	var parts, seen []string
+	for _, f := range figures {
+		if f.Limit > 0 && !slices.Contains(seen, f.Stream+f.Event) && (f.Stream != deploy.StreamLatency || !slices.Contains(seen, f.Stream)) {
+			parts = append(parts, f.Stream+" "+against(f)) // the quantiles of latency have one evidence together
+		}
+		seen = append(seen, f.Stream, f.Stream+f.Event)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // subject names what a figure is about.

@@ -36,7 +36,12 @@ func TestAnalysisIsShown(t *testing.T) {
 		{Step: "10%", Outcome: deploy.Inconclusive, Reason: "too few"},
 		{Step: "100%", Outcome: deploy.Fail, Reason: "errors: 5.00% of 3,020 requests to r3 failed"},
 	}, []string{"", "step 10% passed without enough evidence: too few"})
+	writeFigures(&out, deploy.Receipt{From: "r2", To: "r3"})
+	writeFigures(&out, deploy.Receipt{From: "r2", To: "r3", Analysis: []deploy.Judgement{{Step: "5%", Figures: figures[:3]}, {Step: "100%", Figures: figures[3:4]}}})
 	golden(t, "analysis.txt", out.String())
+	if got, want := evidenceOf(figures), "errors 0.8/200, latency 37/250, guardrail >1e6/1000"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	for _, line := range strings.Split(out.String(), "\n") {
 		if n := len([]rune(line)); n > width {
 			t.Errorf("%d columns: %s", n, line)

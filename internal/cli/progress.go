@@ -48,6 +48,9 @@ func (p *progress) line(s engine.Status) string {
 	if r.Waiting != "" {
 		fmt.Fprintf(&b, ": %s", r.Waiting)
 	}
+	if e := evidenceOf(r.Analysis); e != "" {
+		fmt.Fprintf(&b, "  |  against it: %s", e)
+	}
 	if r.Phase == "rolling_back" && r.Reason != r.Waiting {
 		fmt.Fprintf(&b, " (%s)", r.Reason)
 	}

@@ -53,7 +53,11 @@ repeated elsewhere with success.`,
 			if err != nil {
 				return err
 			}
-			return s.receipt(r)
+			if err := s.receipt(r); err != nil || s.json {
+				return err
+			}
+			writeFigures(s.out, r)
+			return nil
 		},
 	}
 }
