@@ -26,6 +26,7 @@ type trial struct {
 	stable, canary float64 // share of failed requests
 	slow           float64 // factor of the canary's latency
 	match          float64 // requests per second that chosen users send to the canary
+	chosen         float64 // share of them that fails besides
 }
 
 // begin opens a rollout of four instances by the given strategy, with traffic that has been going on for a while.
@@ -83,7 +84,7 @@ func (c *trial) second() {
 	share := part(c.r)
 	c.now = c.now.Add(time.Second)
 	c.j.See(c.r, c.now, judge.Sample{Span: time.Second, Canary: c.counts(c.rate*share, c.canary, c.slow), Stable: c.counts(c.rate*(1-share), c.stable, 1),
-		Chosen: c.counts(c.match, c.canary, c.slow)})
+		Chosen: c.counts(c.match, c.canary+c.chosen, c.slow)})
 }
 
 // part is the canary's part of the random traffic.
@@ -293,6 +294,29 @@ func TestChosenUsers(t *testing.T) {
 	expect(t, c.pass(30), deploy.Pass, "only chosen users reach r2")
 	c.canary = .1
 	expect(t, c.pass(60), deploy.Fail, "guardrail: ")
+}
+
+// Connections that last all go to the new version of a rolling update. They are not compared, but a version that answers none
+// of them is found.
+func TestUpgradesAreHeldAgainstTheObjective(t *testing.T) {
+	c := begin(t, deploy.Service{Strategy: deploy.Strategy{Rolling: &deploy.RollingOptions{}}})
+	c.reach(0)
+	c.match, c.chosen = 5, 1
+	expect(t, c.pass(10), deploy.Fail, "guardrail: ")
+}
+
+// What the comparison once had against a canary does not hold it up for ever when there is nothing left to compare.
+func TestOldDoubtDoesNotFreezeTheLastStep(t *testing.T) {
+	c := begin(t, canary(deploy.CanaryStep{Weight: 5000}))
+	c.reach(0)
+	for c.canary = .003; ; {
+		if v := c.pass(1); v.Figures[0].Evidence > 30 {
+			break
+		}
+	}
+	c.reach(1) // a person has promoted it
+	c.canary = .001
+	expect(t, c.pass(40), deploy.Pass, "r2 has all the traffic")
 }
 
 // Blue-green has nothing to compare with after the swap; a rolling update compares the new instances with the old.
