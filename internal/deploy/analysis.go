@@ -8,7 +8,7 @@ type Analysis struct {
 	Alpha          *Share     `json:"alpha,omitempty" jsonschema_description:"How probable it may be that a rollout of a harmless version is rolled back by chance, over the whole rollout." jsonschema:"default=1%"`
 	Margins        Margins    `json:"margins,omitzero" jsonschema_description:"How much worse counts as no worse."`
 	Streams        []string   `json:"streams,omitempty" jsonschema_description:"What may roll a version back: errors and latency compare it with the old one, guardrail holds it against the objectives." jsonschema:"enum=errors,enum=latency,enum=guardrail,default=all of them"`
-	HangDeadline   Duration   `json:"hang_deadline,omitempty" jsonschema_description:"A request without the beginning of an answer counts as failed from this age on. Default: three times what 999 of 1000 requests to the old version take, at least 5s and at most response_timeout."`
+	HangDeadline   Duration   `json:"hang_deadline,omitempty" jsonschema_description:"A request without the beginning of an answer counts as failed from this age on. Default: three times what 999 of 1000 requests to the old version take, at least 5s and at most response_timeout; until that is known, half of response_timeout."`
 	Sources        []Source   `json:"sources,omitempty" jsonschema_description:"Figures from elsewhere that the new version must keep."`
 	OnInsufficient string     `json:"on_insufficient,omitempty" jsonschema_description:"What happens when the evidence does not suffice after three bake times." jsonschema:"enum=promote,enum=pause,enum=rollback,default=promote"`
 }

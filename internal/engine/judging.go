@@ -15,6 +15,7 @@ import (
 type judging struct {
 	Judge judge.Judge     `json:"judge"`
 	Epoch string          `json:"epoch"` // of the proxy whose counters these are
+	Lives uint64          `json:"lives"` // proxies before it: each numbers its cohorts anew
 	Taken counters        `json:"taken"`
 	At    time.Time       `json:"at"`             // when they were read
 	Hang  deploy.Duration `json:"hang,omitempty"` // hang deadline; 0: not known yet
@@ -126,7 +127,7 @@ func (j *judging) see(r deploy.Rollout, now time.Time, state proxy.State, seen p
 		return
 	}
 	if state.Epoch != j.Epoch { // a new proxy counts from nothing
-		j.Epoch, j.Taken = state.Epoch, counters{}
+		j.Epoch, j.Taken, j.Lives = state.Epoch, counters{}, j.Lives+1
 	}
 	span := state.Time.Sub(j.At)
 	if j.At.IsZero() || span < 0 {
@@ -135,7 +136,7 @@ func (j *judging) see(r deploy.Rollout, now time.Time, state proxy.State, seen p
 	read := readAll(seen, r)
 	same := read.Cohort == j.Taken.Cohort
 	j.Judge.See(r, now, judge.Sample{Span: span, Canary: read.Canary.since(j.Taken.Canary, same), Stable: read.Stable.since(j.Taken.Stable, same),
-		Chosen: read.Chosen.since(j.Taken.Chosen, same), Cohort: read.Cohort})
+		Chosen: read.Chosen.since(j.Taken.Chosen, same), Cohort: j.Lives<<32 | read.Cohort})
 	j.Taken, j.At = read, state.Time
 }
 
