@@ -7,6 +7,7 @@ import "time"
 type Analysis struct {
 	Options  Options       `json:"options"`
 	Base     Baseline      `json:"base"`
+	Before   float64       `json:"before"` // share of all failures, once each, of stable before the rollout; 0: not known
 	Step     Step          `json:"step"`
 	Now      time.Duration `json:"now"`     // since New, by the spans of the ticks
 	Shifted  time.Duration `json:"shifted"` // when the canary was last given more traffic; negative: never
@@ -43,6 +44,9 @@ const (
 func New(o Options, base Baseline) *Analysis {
 	base.Latency = append([]float64(nil), base.Latency...)
 	a := &Analysis{Options: o, Base: base, Shifted: -1}
+	if base.Requests >= oldRequests {
+		a.Before = base.Faults / base.Requests
+	}
 	a.Errors = newFailures()
 	if o.Latency {
 		a.Latency = newQuantiles()
@@ -77,7 +81,7 @@ func (a *Analysis) Enter(s Step) {
 	}
 	for i := range a.Guards {
 		g := &a.Guards[i]
-		g.Canary, g.Stable = Tally{}, Tally{}
+		g.enter(s, a.Base)
 		g.Shifted = g.Shifted && !more // who gives the canary more in spite of the incident knows it
 	}
 }

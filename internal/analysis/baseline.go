@@ -73,9 +73,6 @@ func (b Baseline) Rate() float64 { return plugin(b.Failed, b.Requests, priorRate
 // FaultRate is the same of all failures.
 func (b Baseline) FaultRate() float64 { return plugin(b.Faults, b.Requests, priorRate) }
 
-// fails reports whether stable is known to have failed more than the share x, in whatever way its failures are counted.
-func (b Baseline) fails(x float64) bool { return b.Requests >= oldRequests && b.Faults > x*b.Requests }
-
 func plugin(events, requests, prior float64) float64 {
 	return min(max((events+priorRequests*prior)/(requests+priorRequests), lowestRate), highestRate)
 }

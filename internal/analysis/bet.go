@@ -59,6 +59,16 @@ func labelBet(b block, psi, rho, eps float64) float64 {
 	return l
 }
 
+// userBets are the label bets on users who have failed for the first time. Whether such a user is the canary's was drawn with
+// the probability w, whatever the user does (Hoeffding 1963), so that nothing need be known of those who have not failed.
+func userBets(logs *[errorBets]float64, canary, stable uint64, w float64) {
+	clear(logs[:])
+	for i, psi := range labelEffects {
+		c := (1 - w + w*errorRho) / (1 - w + w*errorRho*psi)
+		logs[i] = float64(canary)*math.Log(psi*c) + float64(stable)*math.Log(c)
+	}
+}
+
 // pair is a rate of events for each revision.
 type pair struct{ canary, stable float64 }
 

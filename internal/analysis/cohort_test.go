@@ -188,14 +188,17 @@ func TestStableIsAWitness(t *testing.T) {
 		rps    float64
 		stable float64
 		rate   float64 // of the canary's failures
+		over   bool    // it fails no more when stable is asked
 		guilty bool
 		within time.Duration
 	}{
-		{"quiet, and all fail", 2, .001, 1, true, 15 * time.Second},
-		{"a few fail", 200, .001, .04, true, 20 * time.Second},
-		{"both fail a few", 200, .04, .04, false, 20 * time.Second},
-		{"both fail all", 20, 1, 1, false, 3 * time.Second},
-		{"no word", 0, 0, 1, true, patience + time.Second},
+		{"quiet, and all fail", 2, .001, 1, false, true, 15 * time.Second},
+		{"a few fail", 200, .001, .04, false, true, 20 * time.Second},
+		{"both fail a few", 200, .04, .04, false, false, 20 * time.Second},
+		{"both fail all", 20, 1, 1, false, false, 3 * time.Second},
+		{"over before it was asked", 100, .001, 1, true, false, 5 * time.Second},
+		{"a few failed, and it is over", 200, .001, .04, true, false, 20 * time.Second},
+		{"no word", 0, 0, 1, false, true, unheard + time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for seed := range uint64(10) {
@@ -209,9 +212,12 @@ func TestStableIsAWitness(t *testing.T) {
 					t.Fatal("there is one question to stable")
 				}
 				tr.rps, tr.share, tr.stable.fails = c.rps, .5, always(c.stable)
+				if c.over {
+					tr.canary.fails = always(.001)
+				}
 				a.Enter(Step{Compared: true, Share: .5, Next: 1})
 				asked := tr.now
-				for a.Doubt != nil && tr.now < asked+time.Minute {
+				for a.Doubt != nil && tr.now < asked+5*time.Minute {
 					a.Add(tr.next())
 				}
 				_, _, guilty := a.Guilty()
@@ -220,5 +226,127 @@ func TestStableIsAWitness(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An incident counts as new only where stable has been seen to keep its objective: what has long been so is no news, however
+// it began to be noticed.
+func TestOnlyNewTroubleIsNews(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		known bool
+		rps   float64
+		began time.Duration // until then stable keeps it
+		old   bool
+	}{
+		{"cold, always", false, 100, 0, true},
+		{"cold, quiet, always", false, 5, 0, true},
+		{"warmed, always", true, 5, 0, true},
+		{"warmed, begins later", true, 50, time.Minute, false},
+		{"cold, begins later", false, 100, time.Minute, false},
+	} {
+		for seed := range uint64(10) {
+			tr := newTraffic(seed, c.rps, .1, .03, .03)
+			var base Baseline
+			if c.known {
+				healthy := tr.stable.fails
+				if c.began > 0 {
+					tr.stable.fails = always(.001)
+				}
+				base = tr.warmed()
+				tr.stable.fails = healthy
+			}
+			fails := func(now time.Duration) float64 {
+				if now < c.began {
+					return .001
+				}
+				return .03
+			}
+			tr.stable.fails, tr.canary.fails = fails, fails
+			a := New(plain, base)
+			a.Enter(Step{Compared: true, Share: .1, Next: .5})
+			for tr.now < 20*time.Minute && !a.Findings().Incident.Open {
+				a.Add(tr.next())
+			}
+			if i := a.Findings().Incident; !i.Open || i.Old != c.old {
+				t.Errorf("%s: seed %d: %+v", c.name, seed, i)
+			}
+		}
+	}
+}
+
+// A canary that fails nearly everything of the few users who stay with it is found, where stable does not; a client who has
+// always failed is not taken for that.
+func TestFewUsersAreNotOverlooked(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		step   Step
+		base   Baseline
+		canary Tally // a second, of a user who stays
+		stable Tally
+		guilty bool
+	}{
+		{"beside stable, one user", Step{Compared: true, Share: .5, Next: 1}, Baseline{Requests: 9000, Failed: 9, Faults: 9}, Tally{20, 20}, Tally{20, 0}, true},
+		{"beside stable, which fails alike", Step{Compared: true, Share: .5, Next: 1}, Baseline{Requests: 9000, Failed: 9, Faults: 9}, Tally{20, 20}, Tally{20, 20}, false},
+		{"alone, and stable failed 2 %", Step{Share: 1}, Baseline{Requests: 9000, Failed: 180, Faults: 180}, Tally{20, 20}, Tally{}, true},
+		{"beside stable, a bot that always failed", Step{Compared: true, Share: .05, Next: .1}, Baseline{Requests: 9000, Failed: 9, Faults: 400}, Tally{12, 10}, Tally{228, 0}, false},
+	} {
+		a := New(plain, c.base)
+		a.Enter(c.step)
+		counts := func(n Tally) Counts {
+			return Counts{Claimed: n.Requests, Requests: n.Requests, Faults: n.Events, Cohort: Cohort{Requests: n.Requests, Faults: n.Events}}
+		}
+		for range 60 {
+			a.Add(Tick{Span: time.Second, Canary: counts(c.canary), Stable: counts(c.stable), Share: c.step.Share})
+		}
+		if _, _, guilty := a.Guilty(); guilty != c.guilty {
+			t.Errorf("%s: guilty %v", c.name, guilty)
+		}
+	}
+}
+
+// Users who stay with a version are drawn by their names. That one of them sends most of the requests, or that only a few fail,
+// blames nobody; a version that fails each of many once is found.
+func TestUsersAreDrawnByName(t *testing.T) {
+	blamed := 0
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		a := New(plain, Baseline{Requests: 30000, Failed: 30, Faults: 30})
+		a.Enter(Step{Compared: true, Share: .2, Next: .5})
+		heavy := r.Float64() < .2
+		for range 600 { // every other second another user fails for the first time
+			t := Tick{Span: time.Second, Share: .2}
+			of := func(canary bool) *Counts {
+				if canary {
+					return &t.Canary
+				}
+				return &t.Stable
+			}
+			for _, c := range []struct {
+				canary bool
+				n      uint64
+			}{{heavy, 80}, {true, 4}, {false, 16}} {
+				of(c.canary).Add(Counts{Claimed: c.n, Requests: c.n, Cohort: Cohort{Requests: c.n}})
+			}
+			if r.IntN(2) == 0 {
+				of(r.Float64() < .2).Add(Counts{Failed: 1, Faults: 1, Cohort: Cohort{Failed: 1, Users: 1, Faults: 1}})
+			}
+			a.Add(t)
+		}
+		if _, stream, guilty := a.Guilty(); guilty && stream == errorStream {
+			blamed++
+		}
+	}
+	if blamed > 6 { // half of alpha is one in 200
+		t.Errorf("%d of 200 blamed", blamed)
+	}
+	a := New(plain, Baseline{Requests: 30000, Failed: 30, Faults: 30})
+	a.Enter(Step{Compared: true, Share: .2, Next: .5})
+	for range 20 {
+		a.Add(Tick{Span: time.Second, Share: .2, Stable: Counts{Claimed: 80, Requests: 80, Cohort: Cohort{Requests: 80}},
+			Canary: Counts{Claimed: 20, Requests: 20, Failed: 2, Faults: 2, Cohort: Cohort{Requests: 20, Failed: 2, Users: 2, Faults: 2}}})
+	}
+	if _, _, guilty := a.Guilty(); !guilty {
+		t.Error("40 users have failed on the canary, nobody on stable, and nobody is blamed")
 	}
 }

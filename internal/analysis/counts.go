@@ -32,6 +32,7 @@ type Counts struct {
 type Cohort struct {
 	Requests uint64 // more failures than these are taken as these
 	Failed   uint64 // once per client: of one who stays with a revision the first of the rollout, of others the first in 10 s
+	Users    uint64 // those of Failed who stay with a revision
 	Faults   uint64 // all; less than Failed is taken as Failed
 	// Drawn is the requests whose revision was drawn for them alone, as are all without affinity, and every failure of them.
 	Drawn Tally
@@ -45,6 +46,7 @@ func (c *Counts) Add(o Counts) {
 	c.Faults += o.Faults
 	c.Cohort.Requests += o.Cohort.Requests
 	c.Cohort.Failed += o.Cohort.Failed
+	c.Cohort.Users += o.Cohort.Users
 	c.Cohort.Faults += o.Cohort.Faults
 	c.Cohort.Drawn.add(o.Cohort.Drawn)
 	c.Done, c.Aged = sum(c.Done, o.Done), sum(c.Aged, o.Aged)
@@ -55,7 +57,7 @@ func (c *Counts) Add(o Counts) {
 // division that stands. Requests that were seen in flight by an earlier tick must also leave Aged: see [Counts.Age].
 func (c *Counts) Answer(d time.Duration, n, failed int) {
 	all, bad := uint64(n), uint64(failed)
-	c.Add(Counts{Claimed: all, Requests: all, Failed: bad, Faults: bad, Cohort: Cohort{all, bad, bad, Tally{all, bad}}})
+	c.Add(Counts{Claimed: all, Requests: all, Failed: bad, Faults: bad, Cohort: Cohort{Requests: all, Failed: bad, Faults: bad, Drawn: Tally{all, bad}}})
 	if c.Done == nil {
 		c.Done = make([]int32, Buckets)
 	}
@@ -90,11 +92,12 @@ func (c Counts) users() Counts {
 // faults is every failure of the decided requests.
 func (c Counts) faults() Tally { return Tally{c.Requests, min(max(c.Failed, c.Faults), c.Requests)} }
 
-// charged is the failures that count once per client, faults all of them, drawn those of requests that were drawn each
-// for itself.
-func (c Cohort) charged() Tally { return Tally{c.Requests, min(c.Failed, c.Requests)} }
-func (c Cohort) faults() Tally  { return Tally{c.Requests, min(max(c.Failed, c.Faults), c.Requests)} }
-func (c Cohort) drawn() Tally   { return Tally{c.Drawn.Requests, min(c.Drawn.Events, c.Drawn.Requests)} }
+// faults is all failures, drawn those of requests that were drawn each for itself, and charged the same once per client.
+func (c Cohort) faults() Tally { return Tally{c.Requests, min(max(c.Failed, c.Faults), c.Requests)} }
+func (c Cohort) drawn() Tally  { return Tally{c.Drawn.Requests, min(c.Drawn.Events, c.Drawn.Requests)} }
+func (c Cohort) charged() Tally {
+	return Tally{c.Drawn.Requests, min(c.Failed-min(c.Users, c.Failed), c.Drawn.Requests)}
+}
 
 // drawn are the latencies of requests that were drawn each for itself. Those of a user who stays with one revision say
 // how slow the user is.

@@ -3,7 +3,8 @@ package analysis
 // failures is the stream of failed requests. It is looked at in three ways, for failures do not come alone: a client that
 // gets an error tries again.
 //
-// Clients counts the failures of one client once, whichever revision made them. That is fair whatever clients do, and blind
+// Clients counts the failures of one client once, whichever revision made them. Users who stay with a revision are drawn by
+// their names, however often they come: of those who fail, the canary's part is its share by chance. That is fair whatever clients do, and blind
 // where all users look like one. Drawn counts every failure, of those requests alone whose revision was drawn for each by
 // itself: whichever requests fail, the draws say nothing of it (Hoeffding), so that the label bets are as fair, whoever sent
 // them. The two-sample bets are not: they take failures to be independent. The evidence is the mean of the two, which is an e-value as they are. For most services both are the same.
@@ -35,6 +36,10 @@ func (f *failures) add(t Tick, compared bool, base Baseline) {
 	if b, closed := f.Clients.add(block{Canary: canary.charged(), Stable: stable.charged(), Span: t.Span}); closed {
 		failureBets(&logs, b, base.Rate())
 		f.Clients.Bets.take(logs[:], b.Span)
+	}
+	if canary.Users+stable.Users > 0 && t.Share > 0 && t.Share < 1 {
+		userBets(&logs, canary.Users, stable.Users, t.Share)
+		f.Clients.Bets.take(logs[:], 0)
 	}
 	if b, closed := f.Drawn.add(block{Canary: canary.drawn(), Stable: stable.drawn(), Span: t.Span}); closed {
 		labelBets(&logs, b)

@@ -10,7 +10,7 @@ type guard struct {
 	X       float64       `json:"x"`                 // the share that is allowed
 	P99     time.Duration `json:"p99,omitempty"`     // events are requests slower than it; 0: failures
 	Was     float64       `json:"was,omitempty"`     // stable's share before the rollout, when it broke the objective then
-	Known   bool          `json:"known,omitempty"`   // that share is known
+	Kept    portfolio     `json:"kept"`              // that stable has kept the objective, from before the rollout on
 	Since   block         `json:"since"`             // the traffic of the open incident
 	Open    bool          `json:"open,omitempty"`    // an incident: stable breaks the objective
 	Old     bool          `json:"old,omitempty"`     // and it did so before the rollout
@@ -20,7 +20,7 @@ type guard struct {
 	Stable   Tally     `json:"stable"`
 	Against  watch     `json:"against"`  // the canary
 	Own      watch     `json:"own"`      // stable's, that it breaks the objective
-	Outage   outage    `json:"outage"`   // moments in which the canary fails most requests, where it is alone
+	Outage   outage    `json:"outage"`   // moments in which the canary fails most requests, and stable beside it does not
 	Recovery portfolio `json:"recovery"` // that stable keeps it again
 
 	breaks, keeps []single // the bets, made of X when they are first needed
@@ -35,8 +35,6 @@ const (
 	worsened      = 2   // times the old share: not the old incident any more
 	// late is how long after the traffic a shift may be noted, and an incident before it may still be due to it.
 	late = 2 * time.Second
-	// firstLook is how long after the beginning trouble of a stable revision of which nothing is known counts as old.
-	firstLook = time.Second
 )
 
 // keepEffects are the shares, as parts of the objective, with which stable may have come back.
@@ -44,7 +42,9 @@ var keepEffects = [...]float64{0.5, 0.2, 0.05}
 
 func newGuard(x float64, p99 time.Duration, before Tally) guard {
 	g := guard{X: x, P99: p99, Against: newWatch(), Own: newWatch(), Outage: newOutage(), Recovery: newPortfolio(len(keepEffects))}
-	if g.Known = before.Requests >= oldRequests; g.Known && before.Rate() > x {
+	g.Kept = newPortfolio(len(keepEffects))
+	g.prepare()
+	if g.keep(before, 0); before.Requests >= oldRequests && before.Rate() > x {
 		g.Was = before.Rate()
 	}
 	// An incident that is to be old before anything was seen needs the evidence that a new one needs.
@@ -101,12 +101,12 @@ func (g *guard) add(a *Analysis, t Tick) {
 	}
 	against := own
 	if a.Step.Compared && g.P99 == 0 { // one user who stays with the canary and always fails is not to weigh ever more
-		against.Canary.Events, against.Stable.Events = canary.Cohort.charged().Events, t.Stable.Cohort.charged().Events
+		against.Canary.Events, against.Stable.Events = canary.Cohort.Failed, t.Stable.Cohort.Failed
 	}
 	bets := g.above(g.allowed(a.Step))
 	g.Against.add(a.Now, against, against.Canary, bets)
-	if !a.Step.Compared && g.P99 == 0 && !a.Base.fails(g.X) {
-		g.Outage.add(canary.claimedFault(), t.Span, bets)
+	if g.P99 == 0 && max(a.Before, a.Base.FaultRate()) < a.Step.crowded() {
+		g.Outage.add(canary.claimedFault(), t.Stable.claimedFault(), t.Span, bets)
 	}
 }
 
@@ -121,6 +121,30 @@ func (g *guard) watchStable(a *Analysis, now block) {
 	}
 	if g.Own.add(a.Now, now, now.Stable, g.breaks); g.Own.worth() >= incidentLimit {
 		g.open(a)
+		return
+	}
+	g.keep(now.Stable, now.Span)
+}
+
+// keep bets that stable keeps the objective. It rests once that is shown: only then is trouble news.
+func (g *guard) keep(said Tally, span time.Duration) {
+	if said.Requests == 0 || g.Kept.worth() >= Enough {
+		return
+	}
+	var logs [len(keepEffects)]float64
+	for i, s := range g.keeps {
+		logs[i] = s.bet(said)
+	}
+	g.Kept.take(logs[:], span)
+}
+
+// enter begins a step. What stable has failed until the canary has all the traffic is the measure of what that may fail.
+func (g *guard) enter(s Step, base Baseline) {
+	g.Canary, g.Stable = Tally{}, Tally{}
+	if s.alone() && g.P99 == 0 && base.Requests >= priorRequests {
+		if rate := base.Failed / base.Requests; rate > g.X {
+			g.Was = max(g.Was, rate)
+		}
 	}
 }
 
@@ -128,7 +152,7 @@ func (g *guard) watchStable(a *Analysis, now block) {
 func (g *guard) open(a *Analysis) {
 	run := g.Own.leader()
 	g.Open, g.Since = true, run.Seen
-	g.Old = g.Was > 0 && run.Seen.Stable.Rate() <= worsened*g.Was || !g.Known && run.Began <= firstLook
+	g.Old = g.Kept.worth() < Enough
 	g.Shifted = a.Shifted >= 0 && run.Began >= a.Shifted-late && run.Began-a.Shifted <= ShiftWindow
 	g.Against, g.Outage = newWatch(), newOutage()
 	g.Recovery = newPortfolio(len(keepEffects))
@@ -154,6 +178,7 @@ func (g *guard) recover(a *Analysis, now block) {
 		return
 	}
 	g.Open, g.Old, g.Shifted, g.Since, g.Was = false, false, false, block{}, 0
+	g.Kept = g.Recovery
 	g.Own, g.Against, g.Outage = newWatch(), newWatch(), newOutage()
 	a.renew()
 }

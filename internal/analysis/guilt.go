@@ -59,7 +59,7 @@ func (a *Analysis) convicted(g *guard) bool {
 	if g.Open && a.Step.Compared || g.evidence() < a.guardLimit() {
 		return false
 	}
-	return !a.Step.Compared || g.Against.leader().unlike()
+	return !a.Step.Compared || g.Against.leader().unlike() || g.P99 == 0 && g.Outage.Bets.worth()/2 >= a.guardLimit()
 }
 
 // guardLimit shares the guardrail's alpha among its objectives.

@@ -39,6 +39,17 @@ type Step struct {
 // alone reports whether the canary has all the random traffic.
 func (s Step) alone() bool { return !s.Compared && s.Share > 0 }
 
+// crowded is the share of all requests from which on those of one client that always fails could be most of the canary's.
+func (s Step) crowded() float64 {
+	switch {
+	case s.Compared:
+		return 0.4 * s.Share
+	case s.alone():
+		return 0.4
+	}
+	return 0.2
+}
+
 // Tick is what was counted since the tick before it, of all proxies together.
 type Tick struct {
 	Span   time.Duration // how long it was
@@ -47,6 +58,8 @@ type Tick struct {
 	Chosen Counts        // of requests that were sent to the canary for what they are: held against the objectives alone
 	// Cohort is the number of the division of the traffic; the Cohort of the counts is of that one alone.
 	Cohort uint64
+	// Share is the canary's part, from 0 to 1, in that division: the chance with which a user who stays is the canary's.
+	Share float64
 	// Warming: the traffic was shifted a moment ago. A slow canary is not blamed then; a failing one always is.
 	Warming bool
 }

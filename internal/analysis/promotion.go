@@ -50,9 +50,9 @@ func newPromotion(margin float64, warms bool) promotion {
 
 func (p *promotion) asked() bool { return len(p.Rungs) > 0 }
 
-// restart begins the evidence anew. What was excluded stays so.
+// restart begins the evidence anew.
 func (p *promotion) restart(warms bool) {
-	p.Sum = block{}
+	p.Sum, p.Excluded = block{}, 1
 	for i := range p.Rungs {
 		r := &p.Rungs[i]
 		r.Held = 0

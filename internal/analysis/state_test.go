@@ -163,7 +163,7 @@ func TestWildCountsLeaveNumbers(t *testing.T) {
 	wild := func() (c Counts) {
 		some := func() uint64 { return r.Uint64N(1 << r.UintN(40)) }
 		c.Claimed, c.Requests, c.Failed, c.Faults = some(), some(), some(), some()
-		c.Cohort = Cohort{some(), some(), some(), Tally{some(), some()}}
+		c.Cohort = Cohort{some(), some(), some(), some(), Tally{some(), some()}}
 		c.Done, c.Aged = make([]int32, Buckets), make([]int32, Buckets)
 		for range r.IntN(20) {
 			c.Done[r.IntN(Buckets)] = int32(r.IntN(1 << r.UintN(20)))
@@ -178,7 +178,7 @@ func TestWildCountsLeaveNumbers(t *testing.T) {
 				share := r.Float64()
 				a.Enter(Step{Compared: r.IntN(4) > 0, Share: share, Next: r.Float64()})
 			}
-			a.Add(Tick{time.Duration(r.Int64N(int64(time.Second))), wild(), wild(), wild(), r.Uint64N(9), r.IntN(2) == 0})
+			a.Add(Tick{time.Duration(r.Int64N(int64(time.Second))), wild(), wild(), wild(), r.Uint64N(9), r.Float64(), r.IntN(2) == 0})
 			a.Question()
 			f := a.Findings()
 			for _, one := range append(append([]Finding{f.Errors, f.Incident.Finding}, f.Latency...), f.Guardrail...) {

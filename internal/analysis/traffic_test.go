@@ -42,7 +42,7 @@ func (t *traffic) next() Tick {
 
 // prompt are requests that are decided in the tick in which they came, each drawn for itself.
 func prompt(n, failed uint64) Counts {
-	return Counts{Claimed: n, Requests: n, Failed: failed, Faults: failed, Cohort: Cohort{n, failed, failed, Tally{n, failed}}}
+	return Counts{Claimed: n, Requests: n, Failed: failed, Faults: failed, Cohort: Cohort{Requests: n, Failed: failed, Faults: failed, Drawn: Tally{n, failed}}}
 }
 
 func (t *traffic) draw(r *revision, mean float64) (c Counts) {

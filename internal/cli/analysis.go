@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,7 +81,7 @@ func rate(f deploy.Figure, r *deploy.Reading) string {
 	case f.Unit == "":
 		return strconv.FormatFloat(r.Value, 'g', 4, 64)
 	}
-	return percent(math.Round(r.Value*1000) / 1000)
+	return figure.Percent(r.Value / 100)
 }
 
 // counted is a rate and over how many requests it was measured.

@@ -138,8 +138,8 @@ func (v simulationView) summary(s simulate.Summary) {
 	for _, one := range []struct {
 		n     int
 		words string
-	}{{s.Doubtful, "passed a step without enough evidence"}, {s.Back, "took a step back because the old version suffered"},
-		{s.Frozen, "stood still for a while because the old version suffered"}} {
+	}{{s.Doubtful, "passed a step without enough evidence"}, {s.Back, "took a step back for a while"},
+		{s.Frozen, "stood still for a while, because something spoke against it or the old version suffered"}} {
 		if one.n > 0 {
 			v.say("%s %s", figure.Count(uint64(one.n)), one.words)
 		}

@@ -35,12 +35,12 @@ func count(n uint64, noun string) string {
 
 func whole64(v float64) string { return figure.Count(uint64(v)) }
 
-// evidenceWords writes an e-value; beyond a million nobody reads digits.
+// evidenceWords writes an e-value in a column.
 func evidenceWords(e float64) string {
 	if e >= 1e6 {
 		return "> 1e6"
 	}
-	return strconv.FormatFloat(e, 'f', 1, 64)
+	return figure.Evidence(e)
 }
 
 func strategyWords(s deploy.Strategy) string {

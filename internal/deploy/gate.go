@@ -41,7 +41,8 @@ func (r Rollout) gate(o Observation) Rollout {
 // frost stops the clocks of bake and patience while the analysis freezes the rollout: an incident is no time in which
 // evidence could have been gathered.
 func (r Rollout) frost(o Observation, skip bool) Rollout {
-	frozen := r.about(o.Verdict) && o.Verdict.Outcome == Freeze && !skip
+	// A step back that cannot be taken, because there is none, is a freeze as well.
+	frozen := r.about(o.Verdict) && (o.Verdict.Outcome == Freeze || o.Verdict.Outcome == BackOne) && !skip
 	switch {
 	case frozen && r.FrozenAt.IsZero():
 		r.FrozenAt = o.Now

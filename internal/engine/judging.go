@@ -70,6 +70,16 @@ func readAll(seen proxy.ServiceState, r deploy.Rollout) counters {
 		Chosen: read(seen.Meters, r.To, "matched"), Cohort: seen.Cohort}
 }
 
+// waiting is how many requests a revision has had for too long.
+func waiting(meters []proxy.Meter, revision string) (n uint64) {
+	for _, m := range meters {
+		if m.Revision == revision {
+			n += m.Waiting
+		}
+	}
+	return n
+}
+
 // random is the assignment that is compared: those users are alike.
 const random = "random"
 
@@ -82,7 +92,7 @@ func (a arm) since(b arm, sameCohort bool) analysis.Counts {
 	}
 	return analysis.Counts{Claimed: fresh(a.Claimed, b.Claimed), Requests: fresh(a.Decided, b.Decided), Failed: fresh(a.Charged, b.Charged),
 		Faults: fresh(a.Faults, b.Faults),
-		Cohort: analysis.Cohort{Requests: fresh(a.Cohort.Decided, c.Decided), Failed: fresh(a.Cohort.Charged, c.Charged),
+		Cohort: analysis.Cohort{Requests: fresh(a.Cohort.Decided, c.Decided), Failed: fresh(a.Cohort.Charged, c.Charged), Users: fresh(a.Cohort.Users, c.Users),
 			Faults: fresh(a.Cohort.Faults, c.Faults),
 			Drawn:  analysis.Tally{Requests: fresh(a.Cohort.Drawn, c.Drawn), Events: fresh(a.Cohort.DrawnFaults, c.DrawnFaults)}},
 		Done: rise(a.Done, b.Done), Aged: rise(a.Aged, b.Aged), KnownDone: rise(a.KnownDone, b.KnownDone), KnownAged: rise(a.KnownAged, b.KnownAged)}
@@ -136,7 +146,8 @@ func (j *judging) see(r deploy.Rollout, now time.Time, state proxy.State, seen p
 	read := readAll(seen, r)
 	same := read.Cohort == j.Taken.Cohort
 	j.Judge.See(r, now, judge.Sample{Span: span, Canary: read.Canary.since(j.Taken.Canary, same), Stable: read.Stable.since(j.Taken.Stable, same),
-		Chosen: read.Chosen.since(j.Taken.Chosen, same), Cohort: j.Lives<<32 | read.Cohort})
+		Chosen: read.Chosen.since(j.Taken.Chosen, same), Cohort: j.Lives<<32 | read.Cohort, Share: seen.CanaryShare,
+		Waiting: [2]uint64{waiting(seen.Meters, r.To), waiting(seen.Meters, r.From)}})
 	j.Taken, j.At = read, state.Time
 }
 

@@ -18,6 +18,9 @@ type Judge struct {
 	Analysis *analysis.Analysis `json:"analysis"`
 	Pending  Sample             `json:"pending"`            // counted since the last tick
 	Given    uint64             `json:"given"`              // requests that the canary was given in this stay in the step
+	Answered uint64             `json:"answered"`           // of them, or of those before, whose fate is known
+	Waiting  [2]uint64          `json:"waiting"`            // requests that the canary, and stable, have had for too long
+	Asked    uint64             `json:"asked"`              // requests that stable was given in this stay
 	Since    time.Duration      `json:"since"`              // how long that is
 	Returned bool               `json:"returned,omitempty"` // the incident that is open has taken a step back already
 }
@@ -29,6 +32,10 @@ type Sample struct {
 	Stable analysis.Counts `json:"stable"`
 	Chosen analysis.Counts `json:"chosen"` // requests that were sent to the canary for what they are
 	Cohort uint64          `json:"cohort"` // the division of the traffic that stands at its end
+	Share  float64         `json:"share"`  // the canary's part in it, from 0 to 1
+	// Waiting is how many requests the canary, and stable, have had at its end for longer than nearly all of their like take,
+	// and that are neither answered nor counted as failed yet.
+	Waiting [2]uint64 `json:"waiting"`
 }
 
 // add joins a later sample. What was comparable in the division before is no more where there is a new one.
@@ -36,7 +43,7 @@ func (s *Sample) add(o Sample) {
 	if s.Cohort != o.Cohort {
 		s.Canary.Cohort, s.Stable.Cohort, s.Cohort = analysis.Cohort{}, analysis.Cohort{}, o.Cohort
 	}
-	s.Span += o.Span
+	s.Span, s.Share, s.Waiting = s.Span+o.Span, o.Share, o.Waiting
 	s.Canary.Add(o.Canary)
 	s.Stable.Add(o.Stable)
 	s.Chosen.Add(o.Chosen)
@@ -100,8 +107,11 @@ func (j *Judge) See(r deploy.Rollout, now time.Time, s Sample) {
 		return
 	}
 	j.Given += p.Canary.Claimed + p.Chosen.Claimed
+	j.Answered += p.Canary.Requests + p.Chosen.Requests
+	j.Asked += p.Stable.Claimed
+	j.Waiting = p.Waiting
 	j.Since += p.Span
-	j.Analysis.Add(analysis.Tick{Span: p.Span, Canary: p.Canary, Stable: p.Stable, Chosen: p.Chosen, Cohort: p.Cohort, Warming: warming(r, now)})
+	j.Analysis.Add(analysis.Tick{Span: p.Span, Canary: p.Canary, Stable: p.Stable, Chosen: p.Chosen, Cohort: p.Cohort, Share: p.Share, Warming: warming(r, now)})
 	j.Returned = j.Returned && j.Analysis.Disturbed()
 }
 
@@ -127,7 +137,7 @@ func (j *Judge) follow(r deploy.Rollout) {
 	j.Returned = j.Returned || r.At < j.Step
 	p := r.Forth[r.At].Picture
 	j.Step, j.Reached, j.Kind = r.At, reached, kindOf(p, r)
-	j.Given, j.Since = 0, 0
+	j.Given, j.Answered, j.Asked, j.Since = 0, 0, 0, 0
 	next := p
 	if r.At+1 < len(r.Forth) {
 		next = r.Forth[r.At+1].Picture

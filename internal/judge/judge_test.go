@@ -238,7 +238,7 @@ func TestCanaryThatIsAloneGetsAWitness(t *testing.T) {
 	unheard.r.At = 0
 	unheard.r.Reached, unheard.rate = unheard.now, 0
 	expect(t, unheard.pass(20), deploy.Freeze, "r1 has traffic again")
-	expect(t, unheard.pass(15), deploy.Fail, "guardrail: ")
+	expect(t, unheard.pass(110), deploy.Fail, "guardrail: ")
 
 	innocent := alone()
 	innocent.stable = .2

@@ -63,6 +63,9 @@ func (j *Judge) weigh(say speaker, found analysis.Findings, answers []Answer) (d
 	if j.Given == 0 {
 		return deploy.Inconclusive, "no request has reached " + say.r.To + " yet"
 	}
+	if why := j.unanswered(say.r); why != "" { // what is not known yet is no missing evidence, which may be waived
+		return deploy.Freeze, why
+	}
 	for _, f := range j.against(found) {
 		if f.Evidence >= analysis.Calm { // not missing evidence, which may be waived: some that speaks against it
 			return deploy.Freeze, say.doubt(f)
@@ -85,6 +88,23 @@ func (j *Judge) weigh(say speaker, found analysis.Findings, answers []Answer) (d
 		}
 	}
 	return deploy.Pass, say.cleared(found)
+}
+
+// unanswered says that too many requests hang in the air: counted neither as good nor as failed, they would let a version pass
+// that answers nothing. Their fate is known when the hang deadline has passed at the latest.
+func (j *Judge) unanswered(r deploy.Rollout) string {
+	if j.Answered == 0 {
+		return fmt.Sprintf("%s has answered none of %s yet", r.To, requests(j.Given))
+	}
+	allowed := j.Analysis.Options.Objective
+	if asked := j.Analysis.Errors.All.Harm.Rungs; j.Kind == compared && len(asked) > 0 {
+		allowed = asked[0].Margin
+	}
+	stable := float64(j.Waiting[1]) / float64(max(1, j.Asked))
+	if float64(j.Waiting[0]) <= (allowed+2*stable)*float64(j.Given) {
+		return ""
+	}
+	return fmt.Sprintf("%s of the %s to %s have waited for longer than nearly all to %s do; whether they fail is not known yet", figure.Count(j.Waiting[0]), requests(j.Given), r.To, r.From)
 }
 
 // minutes is how long the canary takes to answer so many requests at its present rate.

@@ -61,7 +61,7 @@ func (x *Exchange) settle(m *meter, c *cell, status int, aborted bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known := x.cell != nil && x.client != ""
+	known := x.cell != nil && x.again
 	if x.cell != nil {
 		c.remove(x)
 	}
@@ -103,7 +103,7 @@ func (x *Exchange) judge(m *meter) {
 	x.judged = true
 	m.failed.Add(1)
 	c := x.countsIn(m)
-	if x.cell != nil {
+	if x.cohort != 0 { // also one whose life is counted already: its cohort is not
 		c.mu.Lock()
 		defer c.mu.Unlock()
 	}
@@ -152,8 +152,8 @@ func (n *Cohort) count(x *Exchange, first, fault, charged bool) {
 	n.Faults++
 	if drawn {
 		n.DrawnFaults++
-	} else {
-		charged = x.svc.clients.chargeOnce(x)
+	} else if charged = x.svc.clients.once(x).fail(x); charged {
+		n.Users++
 	}
 	if charged {
 		n.Charged++

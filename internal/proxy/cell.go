@@ -95,7 +95,7 @@ func (c *cell) bytes(in, out int64) {
 }
 
 // addTo adds all that was counted to a snapshot of its meter, begun at now.
-func (c *cell) addTo(s *Meter, now time.Time, cohort uint64) {
+func (c *cell) addTo(s *Meter, now time.Time, cohort uint64, abandon time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for k := range c.classes { // the requests first: how they ended was counted before them
@@ -117,8 +117,11 @@ func (c *cell) addTo(s *Meter, now time.Time, cohort uint64) {
 	for x := c.oldest; x != nil; x = x.newer {
 		age := max(0, now.Sub(x.began))
 		s.Ages.Add(age)
-		if x.client != "" {
+		if x.again {
 			s.KnownAges.Add(age)
+		}
+		if t := x.turn.Load(); abandon > 0 && t > 0 && !x.decided && age-time.Duration(t-1) >= abandon {
+			s.Waiting++
 		}
 	}
 }

@@ -93,7 +93,7 @@ func TestNothingIsLostBetweenSnapshots(t *testing.T) {
 	snapshots := 0
 	for began := time.Now(); time.Since(began) < 1500*time.Millisecond; {
 		atLeast := there.Load()
-		m := live.snapshot(time.Now(), 0)
+		m := live.snapshot(time.Now(), 0, 0)
 		atMost := coming.Load()
 		if n := m.Latency.Count() + m.GivenUp.Count() + m.Ages.Count(); n < atLeast || n > atMost {
 			t.Fatalf("%d requests, there were %d to %d", n, atLeast, atMost)
@@ -113,7 +113,7 @@ func TestNothingIsLostBetweenSnapshots(t *testing.T) {
 	}
 	close(end)
 	users.Wait()
-	m := live.snapshot(time.Now(), 0)
+	m := live.snapshot(time.Now(), 0, 0)
 	if n := m.Latency.Count() + m.GivenUp.Count(); n != there.Load() || m.Requests != n || m.Ages.Count() != 0 || m.GivenUp.Count() != m.Aborted {
 		t.Errorf("%d requests, counted %d: %+v", there.Load(), n, m)
 	}

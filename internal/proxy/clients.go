@@ -22,29 +22,40 @@ const clientWindow = 10 * time.Second
 // to use and holds nothing before the first failure.
 type clients struct {
 	table atomic.Pointer[clientTable]
-	once  atomic.Pointer[onceTable]
+	users atomic.Pointer[onceTable]
 }
 
-// onceTable remembers the recognised users who have failed in a rollout, a bit each.
+// onceTable remembers of the recognised users of a rollout, a bit each, who has come and who has failed. Such a user stays
+// with one revision: were one who always fails charged again and again, all of it would fall on the same side.
 type onceTable struct {
-	rollout string
-	seed    maphash.Seed
-	bits    [1 << 10]atomic.Uint64
+	rollout     string
+	seed        maphash.Seed
+	met, failed users
 }
 
-// chargeOnce tells whether it is the first failure of a recognised user in the
-// rollout. Such a user stays with one revision: were one who always fails charged
-// again and again, all of it would fall on the same side.
-func (c *clients) chargeOnce(x *Exchange) bool {
-	t := c.once.Load()
-	if t == nil || t.rollout != x.route.spec.Rollout {
-		c.once.CompareAndSwap(t, &onceTable{rollout: x.route.spec.Rollout, seed: maphash.MakeSeed()})
-		t = c.once.Load()
-	}
-	slot := x.clientHash(t.seed) >> 48
+// users is a set of users; those who share a bit are taken for one.
+type users [1 << 10]atomic.Uint64
+
+// add tells whether the user is new in the set.
+func (u *users) add(hash uint64) bool {
+	slot := hash >> 48
 	bit := uint64(1) << (slot & 63)
-	return t.bits[slot>>6].Or(bit)&bit == 0
+	return u[slot>>6].Or(bit)&bit == 0
 }
+
+// once is the table of the rollout that the request belongs to.
+func (c *clients) once(x *Exchange) *onceTable {
+	t := c.users.Load()
+	if t == nil || t.rollout != x.route.spec.Rollout {
+		c.users.CompareAndSwap(t, &onceTable{rollout: x.route.spec.Rollout, seed: maphash.MakeSeed()})
+		t = c.users.Load()
+	}
+	return t
+}
+
+// meet tells whether it is the first request of a recognised user in the rollout, and fail whether it is the first failure.
+func (t *onceTable) meet(x *Exchange) bool { return t.met.add(x.clientHash(t.seed)) }
+func (t *onceTable) fail(x *Exchange) bool { return t.failed.add(x.clientHash(t.seed)) }
 
 // clientTable holds in every slot when a failure was charged, in nanoseconds
 // after the table was made; 0: never.

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,7 +118,7 @@ func TestGivenUp(t *testing.T) {
 	}
 }
 
-// The latencies of users who are recognised can be told from those of the others, at every moment.
+// Latencies of users who are recognised, from the second request on, can be told from those of the others at every moment.
 func TestLatenciesOfRecognisedUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{})
@@ -131,18 +133,65 @@ func TestLatenciesOfRecognisedUsers(t *testing.T) {
 			}
 		}
 		var xs []*Exchange
-		for _, v := range []Visitor{get().as("ada"), get().as("ada"), get(), get()} {
+		for _, v := range []Visitor{get().as("ada"), get().as("ada"), get().as("ada"), get()} {
 			x := begin(t, r, v)
 			acquire(t, x)
 			xs = append(xs, x)
 		}
 		time.Sleep(time.Second)
 		check("in flight", 0, 0, 4, 2)
-		xs[0].Done(Outcome{Status: 200})
-		xs[2].Done(Outcome{Status: 200})
+		xs[1].Done(Outcome{Status: 200})
+		xs[3].Done(Outcome{Status: 200})
 		check("answered", 2, 1, 2, 1)
-		xs[1].Done(Outcome{Aborted: true})
-		xs[3].Done(Outcome{Aborted: true})
+		xs[2].Done(Outcome{Aborted: true})
+		xs[0].Done(Outcome{Aborted: true})
 		check("given up", 2, 1, 2, 1)
+	})
+}
+
+// A stream that breaks after its request was counted is a failure of its cohort, counted with the lock that guards it.
+func TestStreamsBreakWhileOthersAreCounted(t *testing.T) {
+	r := New(Options{})
+	apply(t, r, 1, canary(0, backendsOf("r1", 1)...))
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for k := range 50 {
+				x := begin(t, r, get().at(fmt.Sprint("/", i, "/", k)))
+				acquire(t, x)
+				x.Head(200)
+				if i%2 == 0 {
+					x.Streaming()
+				}
+				x.Done(Outcome{Status: 200, Broken: i%2 == 0})
+			}
+		})
+	}
+	all.Wait()
+	if m := meterOf(t, r, "r1", atRandom); m.Cohort.Decided != 400 || m.Cohort.Faults != 200 || m.Cohort.Charged < 190 { // two clients may share a slot
+		t.Errorf("%+v", m.Cohort)
+	}
+}
+
+// What an instance has had for too long, and nobody knows the fate of, is told.
+func TestWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := New(Options{})
+		route := canary(0, backendsOf("r1", 1)...)
+		route.Abandon, route.Hang = time.Second, 5*time.Second
+		apply(t, r, 1, route)
+		defer running(r)()
+		hangs, answers := begin(t, r, get()), begin(t, r, get())
+		acquire(t, hangs)
+		acquire(t, answers)
+		answers.Head(200)
+		for _, want := range []uint64{0, 1, 1, 1, 1, 0, 0} { // from a second on, until it is decided
+			if got := meterOf(t, r, "r1", atRandom).Waiting; got != want {
+				t.Errorf("%d are waiting, want %d", got, want)
+			}
+			time.Sleep(1001 * time.Millisecond)
+		}
+		hangs.Done(Outcome{Aborted: true})
+		answers.Done(Outcome{Status: 200})
 	})
 }

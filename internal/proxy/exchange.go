@@ -50,6 +50,7 @@ type Exchange struct {
 	retried bool
 	spent   bool // there will be no further attempt
 	settled bool // request and latency are counted
+	again   bool // of a recognised user who has come before in this rollout
 	decided bool // * counted for the judge of revisions,
 	charged bool // * and as a failure, or found to be one too many
 	done    atomic.Bool

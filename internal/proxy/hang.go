@@ -28,6 +28,7 @@ func (x *Exchange) track(g *share, assigned assignment) {
 	}
 	x.turn.Store(1 + int64(x.claimed))
 	x.cohort = g.cohort
+	x.again = x.client != "" && !x.svc.clients.once(x).meet(x)
 	m.touched.Store(true)
 	m.cell().add(x)
 }

@@ -72,11 +72,14 @@ type Meter struct {
 	// requests of Latency below it.
 	Ages Histogram `json:"ages,omitzero"`
 	// KnownLatency and KnownAges are the parts of Latency, and of GivenUp and Ages
-	// together, of users who were recognised, as far as their requests began while
-	// a canary was open. All requests of such a user go to one revision: a slow
-	// user is not to be taken for a slow revision.
+	// together, of users who were recognised, from the second request of a rollout
+	// on. All requests of such a user go to one revision: a slow user is not to be
+	// taken for a slow revision, but the first request is as good as anybody's.
 	KnownLatency Histogram `json:"known_latency,omitzero"`
 	KnownAges    Histogram `json:"known_ages,omitzero"`
+	// Waiting is how many requests an instance has had for longer than
+	// [Route.Abandon], at State.Time, that are not decided.
+	Waiting uint64 `json:"waiting,omitempty"`
 }
 
 // Cohort counts, of the requests that were claimed under the division of the
@@ -89,6 +92,7 @@ type Cohort struct {
 	// Charged counts failures once per client: of a user who is recognised, and so
 	// stays with one revision, only the first of the rollout; of others the first in 10 s.
 	Charged uint64 `json:"charged,omitempty"`
+	Users   uint64 `json:"users,omitempty"`  // those of Charged who are recognised
 	Faults  uint64 `json:"faults,omitempty"` // all failures
 	// Drawn and DrawnFaults count those of Decided and Faults whose revision was
 	// drawn for them alone, since nobody was recognised.
@@ -99,6 +103,7 @@ type Cohort struct {
 func (c *Cohort) add(o Cohort) {
 	c.Decided += o.Decided
 	c.Charged += o.Charged
+	c.Users += o.Users
 	c.Faults += o.Faults
 	c.Drawn += o.Drawn
 	c.DrawnFaults += o.DrawnFaults
@@ -159,10 +164,10 @@ func (m *meter) requests() uint64 {
 func (m *meter) used() bool { return m.touched.Load() || m.failed.Load() > 0 || m.requests() > 0 }
 
 // snapshot is what was counted at the moment now, which must be over.
-func (m *meter) snapshot(now time.Time, cohort uint64) Meter {
+func (m *meter) snapshot(now time.Time, cohort uint64, abandon time.Duration) Meter {
 	s := Meter{Revision: m.revision, Assignment: m.assigned.String()}
 	for i := range m.cells { // the requests first: how they ended was counted before them
-		m.cells[i].addTo(&s, now, cohort)
+		m.cells[i].addTo(&s, now, cohort, abandon)
 	}
 	s.Failed, s.ByNaru, s.ByApp = m.failed.Load(), m.byNaru.Load(), m.byApp.Load()
 	s.Retried, s.Held, s.Aborted = m.retried.Load(), m.held.Load(), m.aborted.Load()

@@ -80,6 +80,15 @@ func newSpread(rt *route) *spread {
 	return s
 }
 
+// canaryShare is the part of the first in the walk among the first two, which are the canary and stable where a canary is
+// open.
+func (s *spread) canaryShare() float64 {
+	if len(s.walk) < 2 || s.walk[1].upto == 0 {
+		return 0
+	}
+	return float64(s.walk[0].upto) / float64(s.walk[1].upto)
+}
+
 // enroll gives the shares their cohort: a new one if the traffic is divided in
 // another way than before. It is called with Router.mu held.
 func (s *spread) enroll(rt *route) {

@@ -32,9 +32,11 @@ type ServiceState struct {
 	Preview string `json:"preview,omitempty"`
 	Held    int    `json:"held"` // requests waiting for an instance now
 	// Cohort numbers the division of the random traffic that stands; see [Cohort].
-	Cohort   uint64         `json:"cohort"`
-	Backends []BackendState `json:"backends"`
-	Meters   []Meter        `json:"meters"`
+	Cohort uint64 `json:"cohort"`
+	// CanaryShare is the canary's part, from 0 to 1, of what it and stable are given of the random traffic.
+	CanaryShare float64        `json:"canary_share,omitempty"`
+	Backends    []BackendState `json:"backends"`
+	Meters      []Meter        `json:"meters"`
 }
 
 // What probes and traffic say of a backend, for BackendState.Health.
@@ -75,7 +77,10 @@ func (r *Router) State() State {
 // stands in the table, but has requests in flight.
 func (s *service) state(now time.Time, rt *route) ServiceState {
 	st := ServiceState{Service: s.name, Held: int(s.held.Load()), Cohort: s.cohort.Load(), Backends: []BackendState{}, Meters: []Meter{}}
+	abandon := time.Duration(0)
 	if rt != nil {
+		abandon = rt.spec.Abandon
+		st.CanaryShare = rt.spread.Load().canaryShare()
 		st.Version = rt.spec.Version
 		if rt.spec.Preview != nil && rt.spec.Preview.Listen {
 			st.Preview = s.preview
@@ -89,7 +94,7 @@ func (s *service) state(now time.Time, rt *route) ServiceState {
 	})
 	for _, m := range *s.counted.Load() {
 		if m.used() {
-			st.Meters = append(st.Meters, m.snapshot(now, st.Cohort))
+			st.Meters = append(st.Meters, m.snapshot(now, st.Cohort, abandon))
 		}
 	}
 	return st

@@ -22,7 +22,7 @@ type arm struct {
 	wide float64       // one standard deviation, in buckets
 	hang time.Duration // age from which a request counts as failed
 	give time.Duration // age at which the proxy gives it up, or its client
-	lost time.Duration // age from which one that its client has given up counts as failed; 0: a client never does
+	lost time.Duration // age from which one that its client gives up counts as failed
 	fail float64       // position of the latency of a failure; below zero: as that of any other request
 
 	counts  analysis.Counts // of this tick; what clients are charged with is set by who knows them
@@ -63,8 +63,9 @@ func newArm(s *Scenario, r *rand.Rand) *arm {
 	a.give = s.Service.Limits.ResponseTimeout.D()
 	a.hang = s.hangDeadline(a)
 	if p := s.Clients.Patience.D(); p > 0 && p < a.give {
-		a.give, a.lost = p, 2*length(a.mid+3.09*a.wide)
+		a.give = p
 	}
+	a.lost = min(2*length(a.mid+3.09*a.wide), a.hang)
 	a.fail = -1
 	if s.FailIn > 0 {
 		a.fail = buckets(float64(s.FailIn) / float64(lowest))
@@ -130,7 +131,7 @@ func (a *arm) grow(f *flight, now time.Duration) bool {
 	if age < a.give {
 		return true
 	}
-	if !f.decided && a.lost > 0 && age >= a.lost {
+	if !f.decided && age >= a.lost {
 		a.decide(f, true)
 	}
 	return false // what is given up stays where it is
@@ -236,12 +237,22 @@ func (a *arm) repeat(now time.Duration, c *client, fails bool, w *weather) {
 	a.answer(now, a.position(a.rand.NormFloat64(), w), flight{fails: fails, client: c})
 }
 
+// waiting is how many requests have been in flight for too long.
+func (a *arm) waiting(now time.Duration) (n uint64) {
+	for _, f := range a.flights {
+		if !f.decided && now-f.born >= a.lost {
+			n++
+		}
+	}
+	return n
+}
+
 // settle ends the tick: it returns what was counted, with the failures that are charged.
 func (a *arm) settle(charged, fair int, sticky bool) analysis.Counts {
 	c := &a.counts
 	c.Failed, c.Cohort.Failed = uint64(charged), uint64(fair)
-	if sticky {
-		c.KnownDone, c.KnownAged = c.Done, c.Aged
+	if sticky { // all but those who come again come once, and their latency is as good as anybody's
+		c.Cohort.Users = c.Cohort.Failed
 	} else { // the revision of each was drawn for it alone
 		c.Cohort.Drawn = analysis.Tally{Requests: c.Cohort.Requests, Events: c.Cohort.Faults}
 	}

@@ -119,8 +119,10 @@ func (c *crowd) charge(now time.Duration, share float64, revision int, a *arm) (
 		charged += n
 		switch {
 		case !f.fair:
-		case c.of.Sticky && who != nil && (c.of.Charge == "" || c.of.Charge == ChargeOnce): // of a user who stays where it is the first failure says all
-			if !who.compared {
+		case c.of.Sticky && (c.of.Charge == "" || c.of.Charge == ChargeOnce): // of a user who stays where it is the first failure says all
+			if who == nil {
+				fair++
+			} else if !who.compared {
 				who.compared = true
 				fair++
 			}

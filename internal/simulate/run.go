@@ -145,7 +145,8 @@ func (p *play) step() (judge.Sample, float64) {
 		charged, fair := p.crowd.charge(p.now, share[canary], i, arm)
 		counts[i] = arm.settle(charged, fair, p.s.Clients.Sticky)
 	}
-	return judge.Sample{Span: tick, Canary: counts[canary], Stable: counts[stable], Cohort: uint64(p.cohort)}, share[canary]
+	return judge.Sample{Span: tick, Canary: counts[canary], Stable: counts[stable], Cohort: uint64(p.cohort), Share: share[canary] / max(share[canary]+share[stable], 1e-9),
+		Waiting: [2]uint64{p.arms[canary].waiting(p.now), p.arms[stable].waiting(p.now)}}, share[canary]
 }
 
 // look shows the judge what was counted, and the core what the judge says: with every turn, and at once when it convicts.
