@@ -42,8 +42,11 @@ func newWorld() *world {
 }
 
 func (w *world) Prepare(context.Context, deploy.Revision) error { return nil }
-func (w *world) Readiness(deploy.Revision) error                { return nil }
-func (w *world) Remove(context.Context, deploy.Revision) error  { return nil }
+func (w *world) Examine(context.Context, deploy.Revision) ([]string, []deploy.Problem) {
+	return nil, nil
+}
+func (w *world) Readiness(deploy.Revision) error               { return nil }
+func (w *world) Remove(context.Context, deploy.Revision) error { return nil }
 
 func (w *world) Start(_ context.Context, id string, spec deploy.InstanceSpec) error {
 	w.mu.Lock()

@@ -65,6 +65,10 @@ func (p *platforms) Readiness(rev deploy.Revision) error {
 	return p.of(rev.Settings).Readiness(rev)
 }
 
+func (p *platforms) Examine(ctx context.Context, rev deploy.Revision) ([]string, []deploy.Problem) {
+	return p.of(rev.Settings).Examine(ctx, rev)
+}
+
 func (p *platforms) Start(ctx context.Context, id string, spec deploy.InstanceSpec) error {
 	return p.of(spec.Settings).Start(ctx, id, spec)
 }

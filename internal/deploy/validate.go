@@ -107,6 +107,7 @@ func (h Health) validate(p *problems, worker bool) {
 	}
 	if h.Command != nil {
 		p.command("health.command", h.Command)
+		p.exposed(filledIn("health", h.Command, nil))
 	}
 	p.positive("health.interval", h.Interval)
 	p.positive("health.timeout", h.Timeout)

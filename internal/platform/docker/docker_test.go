@@ -131,7 +131,7 @@ func (b *bench) again() platform.Platform { return b.newPlatform(b.dir, nil) }
 // service runs one of the suite's programs in a container.
 func service(p platformtest.Program, args ...string) deploy.Service {
 	d := &deploy.Docker{Image: testImage + ":1", Port: 8080, Command: append([]string{string(p)}, args...),
-		Env: map[string]string{"ECHO_HOST": "0.0.0.0"}, Pull: "never"}
+		Env: map[string]deploy.Variable{"ECHO_HOST": {Text: "0.0.0.0"}}, Pull: "never"}
 	if p == platformtest.Missing {
 		d.Image = missingImage
 	}

@@ -6,6 +6,7 @@
 // an instance's folder, so the controller may be killed, upgraded or restarted at any moment: what it knows of
 // an instance is what the folder and the kernel say.
 //
+//	DIR/key                          digests of secrets are made with it
 //	DIR/instances/ID/spec.json       what to run, and on which port (written by the controller)
 //	DIR/instances/ID/state.json      what became of it (written by the shim)
 //	DIR/instances/ID/lock            locked by the shim for its whole life

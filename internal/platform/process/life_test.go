@@ -436,7 +436,7 @@ func TestCommandCheck(t *testing.T) {
 
 	flag := filepath.Join(t.TempDir(), "chat-r1-1.ok")
 	settings := service(platformtest.Echo)
-	settings.Process.Env = map[string]string{"FLAG": filepath.Dir(flag) + "/${INSTANCE}.ok"}
+	settings.Process.Env = map[string]deploy.Variable{"FLAG": {Text: filepath.Dir(flag) + "/${INSTANCE}.ok"}}
 	settings.Health.Command = []string{"sh", "-c", `test -e "$FLAG" && test -n "$PORT"`}
 	settings.Health.Interval = deploy.Duration(20 * time.Millisecond)
 	settings.Health.Timeout = deploy.Duration(5 * time.Second)

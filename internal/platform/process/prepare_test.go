@@ -62,7 +62,7 @@ func TestProgramInPathOfTheService(t *testing.T) {
 	dir := t.TempDir()
 	script(t, dir+"/program", "hello")
 	rev := revision(1, deploy.Service{Process: &deploy.Process{
-		Command: []string{"program"}, Dir: "/", Env: map[string]string{"PATH": dir + ":/usr/bin:/bin"},
+		Command: []string{"program"}, Dir: "/", Env: map[string]deploy.Variable{"PATH": {Text: dir + ":/usr/bin:/bin"}},
 	}})
 	if err := b.Prepare(t.Context(), rev); err != nil {
 		t.Error(err)

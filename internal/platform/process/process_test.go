@@ -170,9 +170,9 @@ func (b *bench) run(settings deploy.Service) deploy.Instance {
 	b.t.Helper()
 	rev := revision(1, settings)
 	if rev.Settings.Process.Env == nil {
-		rev.Settings.Process.Env = map[string]string{}
+		rev.Settings.Process.Env = map[string]deploy.Variable{}
 	}
-	rev.Settings.Process.Env["TEST_DIR"] = b.dir // by which descendants finds what it starts
+	rev.Settings.Process.Env["TEST_DIR"] = deploy.Variable{Text: b.dir} // by which descendants finds what it starts
 	if err := b.Prepare(b.t.Context(), rev); err != nil {
 		b.t.Fatal(err)
 	}
