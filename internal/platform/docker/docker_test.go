@@ -63,7 +63,7 @@ var testPorts = deploy.PortSpan{Low: 22500, High: 23499}
 func TestPlatform(t *testing.T) {
 	platformtest.Run(t, func(t *testing.T) platformtest.Setup {
 		b := open(t)
-		return platformtest.Setup{Platform: b.Platform, Again: b.again, Service: service, Ports: testPorts}
+		return platformtest.Setup{Platform: b.Platform, Again: b.again, Service: service, Ports: testPorts, Dir: b.dir}
 	})
 }
 

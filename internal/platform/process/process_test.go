@@ -58,7 +58,7 @@ var testPorts = deploy.PortSpan{Low: 21000, High: 24999}
 func TestPlatform(t *testing.T) {
 	platformtest.Run(t, func(t *testing.T) platformtest.Setup {
 		b := open(t)
-		return platformtest.Setup{Platform: b.Platform, Again: b.again, Service: service, Ports: testPorts}
+		return platformtest.Setup{Platform: b.Platform, Again: b.again, Service: service, Ports: testPorts, Dir: b.dir}
 	})
 }
 
