@@ -87,15 +87,16 @@ func (v *Variable) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Environment are the variables that the program is given beside naru's own, by name.
-func (s Service) Environment() map[string]Variable {
+// Environment are the variables that the program is given beside naru's own, by name, and the place in the settings where they
+// stand.
+func (s Service) Environment() (env map[string]Variable, at string) {
 	switch {
 	case s.Process != nil:
-		return s.Process.Env
+		return s.Process.Env, "process.env"
 	case s.Docker != nil:
-		return s.Docker.Env
+		return s.Docker.Env, "docker.env"
 	}
-	return nil
+	return nil, ""
 }
 
 // copyVariables makes no difference between an empty environment and none. An empty command stays: it names a kind of
@@ -162,14 +163,10 @@ var tellTale = regexp.MustCompile(`(?i)(passw(or)?d|passphrase|secret|token|api_
 
 // warnSecrets finds values that stand in clear and were probably meant to be secret.
 func (s Service) warnSecrets(p *problems) {
-	at := "process.env."
-	if s.Docker != nil {
-		at = "docker.env."
-	}
-	env := s.Environment()
+	env, at := s.Environment()
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if v := env[name]; tellTale.MatchString(name) && v.Text != "" && !v.Secret() {
-			p.add(at+name, "looks like a secret, and stands in clear here, in naru's store and in answers of its API: write {file: …}, {command: […]} or ${env:NAME}")
+			p.add(at+"."+name, "looks like a secret, and stands in clear here, in naru's store and in answers of its API: write {file: …}, {command: […]} or ${env:NAME}")
 		}
 	}
 }

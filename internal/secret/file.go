@@ -5,15 +5,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/naru-deploy/naru/internal/deploy"
 )
 
 // readFile reads a value from a regular file. Opening does not wait, as it would for a pipe that nobody writes to.
 func readFile(path string) (f finding) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.fault = fmt.Sprintf("%s does not exist on the machine that naru serves on: make it, or correct the path", path)
@@ -34,9 +37,8 @@ func readFile(path string) (f finding) {
 	case !info.Mode().IsRegular():
 		f.fault = fmt.Sprintf("%s is no regular file: name one that holds the value", path)
 		return f
-	case info.Mode().Perm()&0o004 != 0:
-		f.warning = fmt.Sprintf("%s may be read by every user of this machine: chmod o-r makes it less public", path)
 	}
+	f.warning = public(path, info.Mode())
 	text, err := io.ReadAll(io.LimitReader(file, longest+1))
 	if err != nil {
 		f.fault = fmt.Sprintf("%s cannot be read: %v", path, err)
@@ -54,8 +56,26 @@ func trimmed(text string) string {
 	return text
 }
 
-// Public reports whether every user of this machine may read the file; false for one that is not there.
-func Public(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0
+// public is what to say of a file that every user of this machine may read; empty for others.
+func public(path string, mode fs.FileMode) string {
+	if mode.Perm()&0o004 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s may be read by every user of this machine: chmod o-r makes it less public", path)
+}
+
+// Public finds the secrets of a service that lie in files which every user of this machine may read. Files that are not here
+// are none. No file is opened.
+func Public(s deploy.Service) (problems []deploy.Problem) {
+	env, at := s.Environment()
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		info, err := os.Stat(env[name].File)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if text := public(env[name].File, info.Mode()); text != "" {
+			problems = append(problems, deploy.Problem{Path: at + "." + name + ".file", Message: text})
+		}
+	}
+	return problems
 }
