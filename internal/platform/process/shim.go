@@ -78,7 +78,7 @@ func (s *shim) load() (err error) {
 	if s.found, err = secret.Receive(os.Stdin); err != nil {
 		return fmt.Errorf("receive the environment: %w", err)
 	}
-	letGo(os.Stdin) // of the only copy outside this process
+	letGo(os.Stdin)                     // of the only copy outside this process
 	previous, _ := s.folder.readState() // none, or damaged: counting starts anew
 	s.state = state{Exits: previous.Exits, Ended: previous.Ended, Reason: previous.Reason}
 	if s.state.Boot, err = bootID(); err != nil {
