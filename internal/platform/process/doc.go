@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package process runs instances as processes of this machine.
 //
 // Between the controller and every program stands a shim: naru re-executing itself as `naru shim DIR`. The shim

@@ -139,6 +139,9 @@ func (e *Engine) Down() error {
 // Up starts it again.
 func (e *Engine) Up() error { return e.start() }
 
+// detach is MNT_DETACH, which the package unix has for Linux alone: the clients of naru are to build elsewhere, tests included.
+const detach = 2
+
 // Stop removes everything that Find has made.
 func (e *Engine) Stop() {
 	if !e.Own() {
@@ -161,7 +164,7 @@ func (e *Engine) Stop() {
 		_ = exec.Command("ip", "link", "del", e.bridge).Run()
 	}
 	for _, left := range []string{"data", "exec/netns/default"} { // dockerd leaves these mounted
-		_ = unix.Unmount(filepath.Join(e.dir, left), unix.MNT_DETACH)
+		_ = unix.Unmount(filepath.Join(e.dir, left), detach)
 	}
 	_ = os.RemoveAll(e.dir)
 }
