@@ -40,7 +40,7 @@ func run(ctx context.Context, a Ask, name string, words []string) (f finding) {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		f.fault = fmt.Sprintf("%s has ended, but something that it has started keeps its output open", words[0])
 	case ctx.Err() != nil:
-		f.fault = fmt.Sprintf("%s has not answered within %s and was killed; it is given no terminal and no input: does it wait for a passphrase?%s", words[0], time.Since(began).Round(100*time.Millisecond), complaint(said, complained))
+		f.fault = fmt.Sprintf("%s has not answered within %s and was killed; it is given no terminal and no input, so it must not wait for a passphrase%s", words[0], time.Since(began).Round(100*time.Millisecond), complaint(said, complained))
 	case errors.As(err, &ended):
 		f.fault = fmt.Sprintf("%s has failed with %s%s", words[0], ended.ProcessState, complaint(said, complained))
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
