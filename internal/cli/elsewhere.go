@@ -19,8 +19,10 @@ func serveCommand(*shell) *cobra.Command {
 	return notHere("serve", "Run the control plane and the data plane (on Linux)", false)
 }
 func proxyCommand(*shell) *cobra.Command { return notHere("proxy", "The data plane (on Linux)", true) }
-func shimCommand(*shell) *cobra.Command  { return notHere("shim", "Owner of one instance (on Linux)", true) }
-func demoCommand(*shell) *cobra.Command  { return notHere("demo", "See it at work (on Linux)", false) }
+func shimCommand(*shell) *cobra.Command {
+	return notHere("shim", "Owner of one instance (on Linux)", true)
+}
+func demoCommand(*shell) *cobra.Command { return notHere("demo", "See it at work (on Linux)", false) }
 
 // notHere stands in for a command that runs the server.
 func notHere(name, short string, hidden bool) *cobra.Command {

@@ -32,7 +32,7 @@ func (s Service) validateProcess(p *problems) {
 		}
 	}
 	s.portless(p, s.Process.texts())
-	p.exposed(append([]filled{{"process.dir", s.Process.Dir}, {"process.artifact", s.Process.Artifact}}, filledIn("process", s.Process.Command, nil)...))
+	p.exposed([]filled{{"process.dir", s.Process.Dir}, {"process.artifact", s.Process.Artifact}})
 }
 
 // portless finds the uses of a port that a worker does not have.

@@ -51,6 +51,15 @@ func TestValidate(t *testing.T) {
 		{"file with a placeholder", "process.env.A.file: ${…} is not filled in here", func(s *S) { s.Process.Env = map[string]deploy.Variable{"A": {File: "${env:DIR}/a"}} }},
 		{"command of nothing", "process.env.A.command: the command is empty", func(s *S) { s.Process.Env = map[string]deploy.Variable{"A": {Command: []string{}}} }},
 		{"secret argument", "process.command[1]: ${env:…} is filled in under env alone", func(s *S) { s.Process.Command = []string{"./a", "--password=${env:PASSWORD}"} }},
+		{"secret in a test", "strategy.blue_green.tests[0][1]: ${env:…} is filled in under env alone", func(s *S) {
+			s.Strategy = blueGreen(deploy.BlueGreenOptions{Tests: [][]string{{"curl", "-H${env:TOKEN}"}}})
+		}},
+		{"secret of a secret", "process.env.A.command[1]: ${env:…} is filled in under env alone", func(s *S) {
+			s.Process.Env = map[string]deploy.Variable{"A": {Command: []string{"vault", "${env:TOKEN}"}}}
+		}},
+		{"secret header", "analysis.sources[0].webhook.headers.x-token: ${env:…} is not filled in here", func(s *S) {
+			s.Analysis.Sources = []deploy.Source{{Name: "a", Max: new(1.0), Webhook: &deploy.Webhook{URL: "http://a.test", Headers: map[string]string{"x-token": "${env:T}"}}}}
+		}},
 		{"secret folder", "process.dir: ${env:…} is filled in under env alone", func(s *S) { s.Process.Dir = "/${env:HOME}" }},
 		{"secret in a check", "health.command[1]: ${env:…} is filled in under env alone", func(s *S) { s.Health = deploy.Health{Command: []string{"./a", "${env:A}"}} }},
 		{"artifact that is not there", "process.env.A: uses ${ARTIFACT}", func(s *S) { s.Process.Env = map[string]deploy.Variable{"A": {Text: "${ARTIFACT}/a"}} }},
