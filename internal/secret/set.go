@@ -3,6 +3,7 @@ package secret
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -81,6 +82,14 @@ func (s Set) Redact(text string) string {
 		}
 	}
 	return text
+}
+
+// Hide redacts what an error says. One that says nothing of a value stays what it is.
+func (s Set) Hide(err error) error {
+	if err == nil || s.Redact(err.Error()) == err.Error() {
+		return err
+	}
+	return errors.New(s.Redact(err.Error()))
 }
 
 // wire is a set on its way to the process that starts the program. Values need not be UTF-8, so they are bytes.

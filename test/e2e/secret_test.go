@@ -105,6 +105,7 @@ func (h *hider) says(want int, args ...string) string {
 	if status != want {
 		h.t.Fatalf("naru %s: exit %d, want %d\n%s%s", strings.Join(args, " "), status, want, out, errs)
 	}
+	h.files() // as they are in between, not only at the end
 	return out + errs
 }
 
@@ -122,24 +123,31 @@ func (h *hider) given(want ...string) {
 	}
 }
 
-// everything looks through the whole state folder, what serve has printed, and all that the API tells.
-func (h *hider) everything() {
+// files looks through the whole state folder and what serve has printed. It reports whether the store has the value that is no
+// secret.
+func (h *hider) files() (inStore bool) {
 	h.t.Helper()
-	inStore := false
 	for _, root := range []string{filepath.Join(h.dir, ".naru"), h.log.Name()} {
 		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 			if err != nil || !e.Type().IsRegular() || strings.Contains(path, "/logs/") { // what programs print is their business
 				return nil
 			}
-			text, err := os.ReadFile(path)
+			text, _ := os.ReadFile(path) // some come and go
 			h.note("file "+path, text)
 			inStore = inStore || strings.HasSuffix(path, "naru.db") && bytes.Contains(text, []byte(openly))
-			return err
+			return nil
 		})
 		if err != nil {
 			h.t.Error(err)
 		}
 	}
+	return inStore
+}
+
+// everything looks through the files, and through all that API and commands tell.
+func (h *hider) everything() {
+	h.t.Helper()
+	inStore := h.files()
 	paths := []string{"/v1/services", "/v1/services/chat", "/v1/services/chat/revisions", "/v1/services/chat/rollouts", "/v1/events?past=true", "/metrics", "/v1/openapi.json"}
 	for _, name := range []string{"chat-1", "chat-2", "latest"} {
 		paths = append(paths, "/v1/services/chat/rollouts/"+name, "/v1/services/chat/rollouts/"+name+"/receipt")

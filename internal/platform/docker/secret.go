@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -131,15 +130,4 @@ func (p *Platform) published(ctx context.Context, name string) (string, error) {
 		return "", refused(err, registry, auth != "")
 	}
 	return string(answer.Descriptor.Digest), nil
-}
-
-// hide puts the names of secrets in the place of their values in an error.
-func hide(err error, found secret.Set) error {
-	if err == nil {
-		return nil
-	}
-	if text := found.Redact(err.Error()); text != err.Error() {
-		return errors.New(text)
-	}
-	return err
 }

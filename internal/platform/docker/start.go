@@ -125,7 +125,7 @@ func (p *Platform) launch(ctx context.Context, id string, spec deploy.InstanceSp
 				}
 			}
 		default:
-			return p.refuse(id, n, hide(p.whyNot(err, spec, r), own.all()))
+			return p.refuse(id, n, own.all().Hide(p.whyNot(err, spec, r)))
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (s scope) command(p *deploy.Process, words []string, found secret.Set) (c c
 		return command{}, fmt.Errorf("%s: %w", c.args[0], err)
 	}
 	c.path, err = findProgram(c.args[0], c.dir, c.env)
-	return c, err
+	return c, found.Hide(err) // it quotes PATH, which may be of the server's environment
 }
 
 // findProgram returns the file that a command's first word names, as a shell in dir would find it: a word with a
