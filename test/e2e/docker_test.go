@@ -183,6 +183,12 @@ func TestEngineRestartsDuringARollout(t *testing.T) {
 		}
 		return nil
 	})
+	c.until(20*time.Second, "status says so", func() error {
+		if p := c.status("chat").Problem; !strings.Contains(p, "nothing is decided while this lasts") || !strings.Contains(p, "the Docker engine does not answer") || !strings.Contains(p, "systemctl start docker") {
+			return fmt.Errorf("the problem is %q", p)
+		}
+		return nil
+	})
 	if err := c.engine.Up(); err != nil {
 		t.Fatal(err)
 	}
@@ -194,6 +200,9 @@ func TestEngineRestartsDuringARollout(t *testing.T) {
 	})
 	c.rest("chat", "3.1", 2)
 	after := c.status("chat")
+	if after.Problem != "" {
+		t.Errorf("the problem is still %q", after.Problem)
+	}
 	for _, i := range after.Instances {
 		for _, was := range before.Instances {
 			if i.ID == was.ID && i.PID != was.PID {

@@ -185,6 +185,7 @@ func (h *hider) through() (load *traffic.Running) {
 	want := []string{"DSN=" + values[0], "KEY=" + values[2], "TOKEN=t:" + values[3], "OPEN=" + openly}
 	h.says(0, "deploy", "chat", "3.0")
 	h.given(want...)
+	h.reboot()
 	// Reads alone: they can be repeated, so they survive the death of an instance.
 	load = traffic.Load{URL: "http://" + h.http, Rate: 60, Sources: 60, Fresh: .25, Request: traffic.Get("/version")}.Start(h.t.Context())
 	h.says(0, "deploy", "chat", "3.1", "--json")
@@ -214,6 +215,32 @@ func (h *hider) through() (load *traffic.Running) {
 	h.given(want...)
 	contains(h.t, "the same again says", h.says(0, "deploy", "chat", "3.0"), "nothing to do")
 	return load
+}
+
+// reboot is what a restart of the machine is like when a secret comes late: nothing runs, status says what is missing, and once it
+// is there the instances are started.
+func (h *hider) reboot() {
+	h.t.Helper()
+	path := filepath.Join(h.folder, "db")
+	if err := os.Remove(path); err != nil {
+		h.t.Fatal(err)
+	}
+	before := h.status("chat")
+	h.kill()
+	for _, i := range before.Instances {
+		if err := syscall.Kill(i.PID, syscall.SIGKILL); err != nil {
+			h.t.Error(err)
+		}
+	}
+	h.begin()
+	h.until(20*time.Second, "status says what is missing", func() error {
+		if p := h.status("chat").Problem; !strings.Contains(p, "env.DSN.file: "+path+" does not exist") || !strings.Contains(p, "tried again") {
+			return fmt.Errorf("the problem is %q", p)
+		}
+		return nil
+	})
+	h.put(h.t, "db", values[0])
+	h.rest("chat", "3.0", 2)
 }
 
 func (h *hider) file() []byte {
