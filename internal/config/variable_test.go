@@ -27,6 +27,7 @@ func TestFaultsDoNotRepeatValues(t *testing.T) {
 	const password = "hunter2"
 	for _, test := range []struct{ env, says, shows string }{
 		{`        A: {fil: x}`, `:6:13: services.a.process.env.A.fil: unknown key "fil"; did you mean "file"?`, "{fil: x}"},
+		{`        A: {env: B}`, `unknown key "env"; write the text ${env:NAME} for the variable NAME of naru serve`, "{env: B}"},
 		{`        A: {}`, ":6:12: services.a.process.env.A: has no value: write a text, {file: PATH} or {command", "A: {}"},
 		{`        A: {file: x, command: [y]}`, "file and command are both given", "command: [y]"},
 		{`        A: 1234567`, "services.a.process.env.A: must be text: put it in quotes", "A: *******"},

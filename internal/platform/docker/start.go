@@ -63,7 +63,7 @@ func (p *Platform) makeRoom(ctx context.Context, id string) (n note, runs bool, 
 	case !n.Stop.IsZero(): // a controller was killed before it could forget it
 		return note{}, false, p.forget(ctx, id, c)
 	case c == nil && n.vanished():
-		n.end(n.Started, time.Now(), "its container was removed, and not by naru")
+		n.end(n.Started, time.Now(), "its container was removed, and not by naru, which starts another")
 	case c == nil:
 		return n, false, nil
 	default:
