@@ -71,6 +71,14 @@ func (p *platforms) Examine(ctx context.Context, rev deploy.Revision) ([]string,
 	return p.of(rev.Settings).Examine(ctx, rev)
 }
 
+func (p *platforms) Moved(ctx context.Context, rev deploy.Revision) (bool, error) {
+	return p.of(rev.Settings).Moved(ctx, rev)
+}
+
+func (p *platforms) Glance(rev deploy.Revision) ([]string, []deploy.Problem) {
+	return p.of(rev.Settings).Glance(rev)
+}
+
 func (p *platforms) Start(ctx context.Context, id string, spec deploy.InstanceSpec) error {
 	return p.of(spec.Settings).Start(ctx, id, spec)
 }

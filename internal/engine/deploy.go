@@ -66,35 +66,6 @@ func (l *loop) deploy(q DeployRequest, changed map[string][]string, now time.Tim
 	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "deploy"}, q.Message, now)
 }
 
-// examine refuses a version whose secrets are missing, before anything moves. Of the revisions that are what is asked for, as far
-// as their settings tell, it says what has changed outside them: those are to be replaced all the same.
-func (e *Engine) examine(ctx context.Context, q DeployRequest) (changed map[string][]string, err error) {
-	state, err := e.State(ctx, q.Service)
-	if err != nil {
-		return nil, err
-	}
-	kept, err := e.o.Store.Revisions(q.Service)
-	if err != nil {
-		return nil, err
-	}
-	asked := deploy.Revision{Service: q.Service, Version: q.Version, Settings: q.Settings}
-	candidate := state.Stable
-	if r, open := state.Open(); open && !r.Returning {
-		candidate = r.To
-	}
-	for _, rev := range kept {
-		rev.Settings = rev.Settings.Normalise()
-		if rev.ID == candidate && rev.Version == q.Version && reflect.DeepEqual(rev.Settings, q.Settings) {
-			asked = rev
-		}
-	}
-	found, problems := e.o.Platform.Examine(ctx, asked)
-	if len(problems) > 0 {
-		return nil, faulty(q.Service, problems)
-	}
-	return map[string][]string{asked.ID: found}, nil
-}
-
 // same reports whether a revision is what is asked for.
 func (l *loop) same(revision string, q DeployRequest) bool {
 	r, ok := l.revisions[revision]

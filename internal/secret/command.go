@@ -22,12 +22,8 @@ func run(ctx context.Context, a Ask, name string, words []string) (f finding) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
 	began := time.Now()
-	program := words[0]
-	if strings.Contains(program, "/") && !filepath.IsAbs(program) {
-		program = filepath.Join(a.Dir, program)
-	}
 	var said, complained bounded
-	cmd := exec.CommandContext(ctx, program, words[1:]...)
+	cmd := exec.CommandContext(ctx, a.program(words[0]), words[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = a.Dir, &said, &complained
 	cmd.Env = append(os.Environ(), "NARU_SERVICE="+a.Service, "NARU_VARIABLE="+name)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -43,13 +39,31 @@ func run(ctx context.Context, a Ask, name string, words []string) (f finding) {
 		f.fault = fmt.Sprintf("%s has not answered within %s and was killed; it is given no terminal and no input, so it must not wait for a passphrase%s", words[0], time.Since(began).Round(100*time.Millisecond), complaint(said, complained))
 	case errors.As(err, &ended):
 		f.fault = fmt.Sprintf("%s has failed with %s%s", words[0], ended.ProcessState, complaint(said, complained))
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
-		f.fault = fmt.Sprintf("%s is no program on the machine that naru serves on, seen from %s and the PATH of naru serve", words[0], a.Dir)
 	case err != nil:
 		f.fault = fmt.Sprintf("%s cannot be run: %v", words[0], err)
 	}
 	f.value = trimmed(string(said.text))
 	return f
+}
+
+// program is where a command's first word leads: with a slash it is seen from the folder.
+func (a Ask) program(word string) string {
+	if strings.Contains(word, "/") && !filepath.IsAbs(word) {
+		return filepath.Join(a.Dir, word)
+	}
+	return word
+}
+
+// absent says that a command's program is not there, without running it; empty when it is.
+func absent(a Ask, word string) string {
+	_, err := exec.LookPath(a.program(word))
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("%s may not be executed; chmod +x makes it a program", word)
+	}
+	return fmt.Sprintf("%s is no program on the machine that naru serves on, seen from %s and the PATH of naru serve", word, a.Dir)
 }
 
 // complaint is the last line that a command has said on standard error, without what it has said on standard output: that

@@ -21,6 +21,7 @@ type Ask struct {
 	Env     map[string]deploy.Variable
 	Dir     string            // where commands run
 	Fill    map[string]string // names for ${…} in texts
+	Glance  bool              // run no command, only look whether it is there: for who asks time and again
 }
 
 // longest is what Linux lets one variable take, its name, the = and a closing NUL included (MAX_ARG_STRLEN).
@@ -28,7 +29,7 @@ const longest = 128 << 10
 
 // Find looks for every value that is not written out in the settings. What cannot be found, or given to a program, is a
 // problem that names the place in the settings and never a value. Commands run at the same time, each for at most the shorter of
-// 10 s and the context.
+// 10 s and the context. A glance finds no values of commands.
 func Find(ctx context.Context, a Ask) (Set, []deploy.Problem) {
 	names := slices.Sorted(maps.Keys(a.Env))
 	found := make([]finding, len(names))
@@ -43,7 +44,7 @@ func Find(ctx context.Context, a Ask) (Set, []deploy.Problem) {
 	var problems []deploy.Problem
 	for i, f := range found {
 		switch {
-		case !a.Env[names[i]].Secret():
+		case !a.Env[names[i]].Secret(), f.unasked:
 		case f.fault != "":
 			problems = append(problems, deploy.Problem{Path: a.At + "." + names[i] + f.part, Message: f.fault})
 		default:
@@ -64,6 +65,7 @@ type finding struct {
 	fault string
 
 	warning string
+	unasked bool // it is there, and was not run
 }
 
 func find(ctx context.Context, a Ask, name string, v deploy.Variable) (f finding) {
@@ -72,7 +74,11 @@ func find(ctx context.Context, a Ask, name string, v deploy.Variable) (f finding
 		f = readFile(v.File)
 		f.part = ".file"
 	case v.Command != nil:
-		f = run(ctx, a, name, v.Command)
+		if f.fault = absent(a, v.Command[0]); f.fault == "" && a.Glance {
+			return finding{unasked: true}
+		} else if f.fault == "" {
+			f = run(ctx, a, name, v.Command)
+		}
 		f.part = ".command"
 	default:
 		f = fill(a, v.Text)

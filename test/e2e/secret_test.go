@@ -23,6 +23,9 @@ var values = []string{"opal-file-7731-one", "opal-file-7731-two", "opal-command-
 // openly is a value that is no secret: where it is not found, this test could not fail.
 const openly = "open-to-all-1846"
 
+// printing puts the value together, so that the command's own arguments do not have it.
+const printing = "#!/bin/sh\necho asked >&2\nprintf opal-com\necho mand-2290\n"
+
 // hider looks for secrets in everything that naru writes and says.
 type hider struct {
 	*stand
@@ -41,8 +44,7 @@ func hides(t *testing.T) *hider {
 	t.Setenv("NARU_TEST_TOKEN", values[3])
 	h := &hider{folder: t.TempDir(), seen: map[string]bool{}, args: map[string]bool{}}
 	h.put(t, "db", values[0])
-	// The value is put together, so that the command's own arguments do not have it.
-	h.put(t, "print.sh", "#!/bin/sh\necho asked >&2\nprintf opal-com\necho mand-2290\n")
+	h.put(t, "print.sh", printing)
 	h.put(t, "env", "OTHER="+values[4]+"\n")
 	ended := make(chan struct{})
 	var watch sync.WaitGroup
@@ -206,6 +208,10 @@ func (h *hider) through() (load *traffic.Running) {
 	place := fmt.Sprintf("naru.yaml:%d:", strings.Count(lines, "\n")+1)
 	contains(h.t, "a deploy without the secret says", h.says(1, "deploy", "chat", "3.2"), place, "env.DSN.file: "+path+" does not exist on the machine that naru serves on")
 	contains(h.t, "a rollback without the secret says", h.says(1, "rollback", "chat"), "env.DSN.file: "+path+" does not exist")
+	h.put(h.t, "db", values[0])
+	h.put(h.t, "print.sh", "#!/bin/sh\necho the safe is locked >&2\nexit 1\n")
+	contains(h.t, "a rollback while a command fails says", h.says(1, "rollback", "chat"), "env.KEY.command", "exit status 1: the safe is locked")
+	h.put(h.t, "print.sh", printing)
 	h.sameProcesses(before)
 
 	h.put(h.t, "db", values[1]+"\n")

@@ -74,7 +74,7 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 func (p *Platform) capture(ctx context.Context, rev deploy.Revision) error {
 	d := rev.Settings.Docker
 	r := record{Image: platform.Expand(d.Image, map[string]string{"VERSION": rev.Version})}
-	own, problems := find(ctx, rev, nil)
+	own, problems := find(ctx, rev, nil, false)
 	if problems != nil {
 		return secret.Err(problems)
 	}
@@ -102,7 +102,7 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision) error {
 
 // refresh brings an image back that was removed, by its digest: it is the same one.
 func (p *Platform) refresh(ctx context.Context, rev deploy.Revision, r record) error {
-	if _, problems := find(ctx, rev, nil); problems != nil {
+	if _, problems := find(ctx, rev, nil, false); problems != nil {
 		return secret.Err(problems)
 	}
 	found, err := p.image(ctx, r.ID)
@@ -126,7 +126,8 @@ func (p *Platform) refresh(ctx context.Context, rev deploy.Revision, r record) e
 // glance is how long Readiness may take: somebody waits for it.
 const glance = 5 * time.Second
 
-// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do.
+// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do. Secrets are
+// looked for, but the commands that print some are not run: Examine does that.
 func (p *Platform) Readiness(rev deploy.Revision) error {
 	if err := checkName(rev.Service, rev.ID); err != nil {
 		return err
@@ -144,7 +145,7 @@ func (p *Platform) Readiness(rev deploy.Revision) error {
 	if found == nil && (r.Digest == "" || rev.Settings.Docker.Pull == "never") {
 		return r.gone(rev.Service, rev.ID, rev.Version)
 	}
-	if _, problems := find(ctx, rev, nil); problems != nil {
+	if _, problems := find(ctx, rev, nil, true); problems != nil {
 		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, secret.Err(problems))
 	}
 	return folders(rev.Settings.Docker.Volumes)

@@ -32,13 +32,13 @@ type finding struct {
 func (f finding) all() secret.Set { return f.secrets.With(f.file) }
 
 // find looks for the values of a revision's environment that its settings only point to. names are those of one instance;
-// digests are made without any, because they are the revision's.
-func find(ctx context.Context, rev deploy.Revision, names map[string]string) (f finding, problems []deploy.Problem) {
+// digests are made without any, because they are the revision's. A glance runs no command.
+func find(ctx context.Context, rev deploy.Revision, names map[string]string, glance bool) (f finding, problems []deploy.Problem) {
 	d := rev.Settings.Docker
 	if d == nil {
 		return f, nil
 	}
-	f.secrets, problems = secret.Find(ctx, secret.Ask{Service: rev.Service, At: environment, Env: d.Env, Dir: d.Dir, Fill: names})
+	f.secrets, problems = secret.Find(ctx, secret.Ask{Service: rev.Service, At: environment, Env: d.Env, Dir: d.Dir, Fill: names, Glance: glance})
 	for _, name := range f.secrets.Names() {
 		if value, _ := f.secrets.Value(name); !utf8.ValidString(value) {
 			problems = append(problems, deploy.Problem{Path: environment + "." + name, Message: "is not UTF-8 text, and the engine takes nothing else: store it as text, such as by base64, or mount its file by docker.volumes"})
@@ -65,17 +65,22 @@ func (p *Platform) digests(service string, f finding) map[string]string {
 	return digests
 }
 
-// Examine looks at what a revision takes from outside its settings, now: its secrets, its env_file, and what its image's name
-// means. problems are what keeps instances from being started, by the place in the settings; changed are the places
-// whose value is not what it was when the revision was prepared, none for one that is not prepared. No value is among what it
-// says.
+// Examine looks at what a revision takes from outside its settings, now: its secrets and its env_file. problems are what keeps
+// instances from being started, by the place in the settings; changed are the places whose value is not what it was when the
+// revision was prepared, none for one that is not prepared. No value is among what it says.
 func (p *Platform) Examine(ctx context.Context, rev deploy.Revision) (changed []string, problems []deploy.Problem) {
-	found, problems := find(ctx, rev, nil)
-	if rev.ID == "" || rev.Settings.Docker == nil {
-		return nil, problems
-	}
+	return p.examine(ctx, rev, false)
+}
+
+// Glance is Examine for who asks time and again: it runs no command, so nothing is known of what one would print.
+func (p *Platform) Glance(rev deploy.Revision) (changed []string, problems []deploy.Problem) {
+	return p.examine(context.Background(), rev, true)
+}
+
+func (p *Platform) examine(ctx context.Context, rev deploy.Revision, glance bool) (changed []string, problems []deploy.Problem) {
+	found, problems := find(ctx, rev, nil, glance)
 	var r record
-	if platform.ReadJSON(p.recordFile(rev.Service, rev.ID), &r) != nil {
+	if rev.ID == "" || platform.ReadJSON(p.recordFile(rev.Service, rev.ID), &r) != nil {
 		return nil, problems
 	}
 	now := p.digests(rev.Service, found)
@@ -84,20 +89,18 @@ func (p *Platform) Examine(ctx context.Context, rev deploy.Revision) (changed []
 			changed = append(changed, at)
 		}
 	}
-	moved, err := p.moved(ctx, r, rev.Settings.Docker.Pull)
-	switch {
-	case err != nil:
-		problems = append(problems, deploy.Problem{Path: "docker.image", Message: err.Error()})
-	case moved:
-		changed = append(changed, "docker.image")
-	}
 	return changed, problems
 }
 
-// moved reports whether the image's name means another image than when the revision was prepared: at the registry, when every
-// deploy is to ask there; else on this machine, where somebody may have built or pulled a new one.
-func (p *Platform) moved(ctx context.Context, r record, policy string) (bool, error) {
-	if policy != "always" {
+// Moved reports whether the image's name means another image than when the revision was prepared: at the registry, when every
+// deploy is to ask there; else on this machine, where somebody may have built or pulled a new one. Of a revision that is not
+// prepared nothing is known. It matters to a deploy; whoever goes back wants what the name meant then.
+func (p *Platform) Moved(ctx context.Context, rev deploy.Revision) (bool, error) {
+	var r record
+	if rev.ID == "" || rev.Settings.Docker == nil || platform.ReadJSON(p.recordFile(rev.Service, rev.ID), &r) != nil {
+		return false, nil
+	}
+	if rev.Settings.Docker.Pull != "always" {
 		found, err := p.image(ctx, r.Image)
 		return found != nil && found.id != r.ID, err
 	}

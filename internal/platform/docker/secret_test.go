@@ -106,12 +106,12 @@ func TestTagThatMoves(t *testing.T) {
 		if err := b.Prepare(t.Context(), rev); err != nil {
 			t.Fatal(err)
 		}
-		b.changes(rev)
+		b.moved(rev, false)
 		revs[pull] = rev
 	}
 	r.push(t, "1.0", "moved")
-	b.changes(revs["always"], "docker.image")
-	b.changes(revs["missing"])
+	b.moved(revs["always"], true)
+	b.moved(revs["missing"], false)
 	program, err := dockertest.Build(programs, "./dockertest/program")
 	if err != nil {
 		t.Fatal(err)
@@ -119,12 +119,24 @@ func TestTagThatMoves(t *testing.T) {
 	if err := theEngine.Image(t.Context(), r.name+"/team/moves:1.0", program, "ENV WORD=built"); err != nil {
 		t.Fatal(err)
 	}
-	b.changes(revs["missing"], "docker.image")
+	b.moved(revs["missing"], true)
 	r.user, r.password = "ada", "secret"
 	login(t, `{}`)
-	_, problems := b.Examine(t.Context(), revs["always"])
-	if len(problems) != 1 || problems[0].Path != "docker.image" {
-		t.Fatalf("the registry says nothing, and of that is said %v", problems)
+	_, err = b.Moved(t.Context(), revs["always"])
+	if err == nil {
+		t.Fatal("the registry says nothing, and it is not said")
 	}
-	contains(t, problems[0].Message, "the registry was asked whether "+r.name+"/team/moves:1.0 is another image by now", "run docker login "+r.name)
+	contains(t, err.Error(), "the registry was asked whether "+r.name+"/team/moves:1.0 is another image by now", "run docker login "+r.name)
+	if err := b.Readiness(revs["always"]); err != nil {
+		t.Errorf("a way back does not need the registry: %v", err)
+	}
+	b.changes(revs["always"])
+}
+
+// moved fails unless it is so of the name of a revision's image.
+func (b *bench) moved(rev deploy.Revision, want bool) {
+	b.t.Helper()
+	if got, err := b.Moved(b.t.Context(), rev); got != want || err != nil {
+		b.t.Errorf("%s has moved: %t, %v", rev.Settings.Docker.Image, got, err)
+	}
 }

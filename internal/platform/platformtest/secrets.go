@@ -17,6 +17,7 @@ import (
 type examiner interface {
 	Readiness(rev deploy.Revision) error
 	Examine(ctx context.Context, rev deploy.Revision) (changed []string, problems []deploy.Problem)
+	Glance(rev deploy.Revision) (changed []string, problems []deploy.Problem)
 }
 
 // withEnv adds variables to settings, and returns where their names begin.
@@ -179,6 +180,9 @@ func changedSecret(w *world) {
 	if err := x.Readiness(rev); err != nil {
 		w.Errorf("a value that has changed is no obstacle: %v", err)
 	}
+	if changed, problems := x.Glance(rev); !slices.Equal(changed, []string{at + "SECRET"}) || problems != nil {
+		w.Errorf("at a glance: %q, %v", changed, problems)
+	}
 	if answer := w.ask(w.await(w.start(rev, 1), deploy.Running).Address); !slices.Contains(answer.Env, "SECRET=second-4471") {
 		w.Errorf("the program has %q", answer.Env)
 	}
@@ -186,6 +190,44 @@ func changedSecret(w *world) {
 	unknown.ID = ""
 	if changed, problems := x.Examine(w.Context(), unknown); changed != nil || problems != nil {
 		w.Errorf("of a revision that is none yet: %q, %v", changed, problems)
+	}
+}
+
+// glance: what is asked time and again runs no command, and finds out what can be found without.
+func glance(w *world) {
+	dir := w.TempDir()
+	script := filepath.Join(dir, "print.sh")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho ran >>"+dir+"/runs\necho value-8817\n"), 0o700); err != nil {
+		w.Fatal(err)
+	}
+	file := w.secretFile("there-0183")
+	settings, at := withEnv(w.Service(Echo), map[string]deploy.Variable{"SECRET": {Command: []string{script}}, "GONE": {File: file}})
+	rev := w.prepare("chat", 1, settings)
+	x := w.Platform.(examiner)
+	before, err := os.ReadFile(dir + "/runs")
+	if err != nil {
+		w.Fatal(err)
+	}
+	if err := x.Readiness(rev); err != nil {
+		w.Error(err)
+	}
+	if changed, problems := x.Glance(rev); changed != nil || problems != nil {
+		w.Errorf("changed: %q, problems: %v", changed, problems)
+	}
+	if after, err := os.ReadFile(dir + "/runs"); err != nil || !bytes.Equal(after, before) {
+		w.Errorf("the command was run: %q after %q, %v", after, before, err)
+	}
+	for _, path := range []string{script, file} {
+		if err := os.Remove(path); err != nil {
+			w.Fatal(err)
+		}
+	}
+	_, problems := x.Glance(rev)
+	if len(problems) != 2 || problems[0].Path != at+"GONE.file" || problems[1].Path != at+"SECRET.command" {
+		w.Errorf("a file and a program that are gone: %v", problems)
+	}
+	if err := x.Readiness(rev); err == nil {
+		w.Error("and it is ready all the same")
 	}
 }
 

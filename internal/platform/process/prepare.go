@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/platform"
@@ -41,7 +40,7 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 	defer unlock()
 	dir := p.revision(rev.Service, rev.ID)
 	if _, err := os.Stat(filepath.Join(dir, recordFile)); err == nil {
-		return p.ready(ctx, rev)
+		return p.ready(ctx, rev, false)
 	}
 	r, err := p.capture(ctx, rev, dir)
 	if err != nil {
@@ -59,7 +58,7 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision, dir string)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return record{}, err
 	}
-	found, problems := p.find(ctx, rev, nil)
+	found, problems := p.find(ctx, rev, nil, false)
 	if problems != nil {
 		return record{}, secret.Err(problems)
 	}
@@ -95,18 +94,13 @@ func perInstance(proc *deploy.Process) bool {
 	})
 }
 
-// glance is how long Readiness may take: somebody waits for it.
-const glance = 5 * time.Second
-
-// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do. It takes at
-// most 5 s.
+// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do. Secrets are
+// looked for, but the commands that print some are not run: Examine does that.
 func (p *Platform) Readiness(rev deploy.Revision) error {
-	ctx, cancel := context.WithTimeout(context.Background(), glance)
-	defer cancel()
-	return p.ready(ctx, rev)
+	return p.ready(context.Background(), rev, true)
 }
 
-func (p *Platform) ready(ctx context.Context, rev deploy.Revision) error {
+func (p *Platform) ready(ctx context.Context, rev deploy.Revision, glance bool) error {
 	if err := errors.Join(checkName(rev.Service), checkName(rev.ID)); err != nil {
 		return err
 	}
@@ -114,7 +108,7 @@ func (p *Platform) ready(ctx context.Context, rev deploy.Revision) error {
 	if err := p.unchanged(spec); err != nil {
 		return err
 	}
-	found, problems := p.find(ctx, rev, nil)
+	found, problems := p.find(ctx, rev, nil, glance)
 	if problems != nil {
 		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, secret.Err(problems))
 	}

@@ -22,21 +22,30 @@ import (
 const environment = "process.env"
 
 // find looks for the secrets of a revision. names are those of one instance; digests are made without any, because they are the
-// revision's.
-func (p *Platform) find(ctx context.Context, rev deploy.Revision, names scope) (secret.Set, []deploy.Problem) {
+// revision's. A glance runs no command.
+func (p *Platform) find(ctx context.Context, rev deploy.Revision, names scope, glance bool) (secret.Set, []deploy.Problem) {
 	proc := rev.Settings.Process
 	if proc == nil {
 		return secret.Set{}, nil
 	}
 	dir := scope{"VERSION": rev.Version, "REVISION": rev.ID}.expand(proc.Dir)
-	return secret.Find(ctx, secret.Ask{Service: rev.Service, At: environment, Env: proc.Env, Dir: dir, Fill: names})
+	return secret.Find(ctx, secret.Ask{Service: rev.Service, At: environment, Env: proc.Env, Dir: dir, Fill: names, Glance: glance})
 }
 
 // Examine looks at what a revision takes from outside its settings, now: at its secrets. problems are what keeps instances from being
 // started, by the place in the settings; changed are the places whose value is not what it was when the revision was
 // prepared, none for one that is not prepared. No value is among what it says.
 func (p *Platform) Examine(ctx context.Context, rev deploy.Revision) (changed []string, problems []deploy.Problem) {
-	found, problems := p.find(ctx, rev, nil)
+	return p.examine(ctx, rev, false)
+}
+
+// Glance is Examine for who asks time and again: it runs no command, so nothing is known of what one would print.
+func (p *Platform) Glance(rev deploy.Revision) (changed []string, problems []deploy.Problem) {
+	return p.examine(context.Background(), rev, true)
+}
+
+func (p *Platform) examine(ctx context.Context, rev deploy.Revision, glance bool) (changed []string, problems []deploy.Problem) {
+	found, problems := p.find(ctx, rev, nil, glance)
 	var r record
 	if rev.ID == "" || platform.ReadJSON(filepath.Join(p.revision(rev.Service, rev.ID), recordFile), &r) != nil {
 		return nil, problems
@@ -49,6 +58,10 @@ func (p *Platform) Examine(ctx context.Context, rev deploy.Revision) (changed []
 	}
 	return changed, problems
 }
+
+// Moved is always false: a process has no image. A program that was built anew under its old name is refused by the checksum of
+// the revision.
+func (p *Platform) Moved(context.Context, deploy.Revision) (bool, error) { return false, nil }
 
 // warn says what works and is not as secret as it could be.
 func (p *Platform) warn(rev deploy.Revision, found secret.Set) {

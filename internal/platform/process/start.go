@@ -48,7 +48,7 @@ func (p *Platform) Start(ctx context.Context, id string, spec deploy.InstanceSpe
 	if err != nil {
 		return fmt.Errorf("start %s: %w", id, err)
 	}
-	found, problems := p.find(ctx, revisionOf(spec), l.scope())
+	found, problems := p.find(ctx, revisionOf(spec), l.scope(), false)
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("start %s: %w", id, ctx.Err())
