@@ -15,6 +15,7 @@ test:
 
 lint:
 	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./cmd/naru ./internal/cli
 	$(GO) tool staticcheck ./...
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt-ed: $$out"; exit 1; }
 

@@ -48,6 +48,7 @@ func NewServer(o Options) *Server {
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/v1/openapi", "", ""
 	config.CreateHooks = nil // no $schema in answers
 	config.Transformers = []huma.Transformer{enveloped}
+	describeVariables(config.Components.Schemas)
 	a := humago.New(s.mux, config)
 	s.routes(a)
 	s.mux.Handle("GET /metrics", s.metrics())

@@ -278,6 +278,10 @@ func TestOpenAPIDescribesEveryPath(t *testing.T) {
 			t.Errorf("schema %s is used and not described", name)
 		}
 	}
+	env, _ := json.Marshal(doc.Components.Schemas["Process"].(map[string]any)["properties"].(map[string]any)["env"])
+	if !strings.Contains(string(env), `"oneOf":[{"type":"string"},{`) || !strings.Contains(string(env), `"file":`) {
+		t.Errorf("a value of an environment is described as %s", env)
+	}
 	if strings.Contains(text, "problem+json") || !strings.Contains(text, `"#/components/schemas/Envelope"`) {
 		t.Error("errors are described in a form that is not ours")
 	}

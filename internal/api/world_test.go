@@ -41,9 +41,14 @@ func newWorld() *world {
 	return &world{instances: map[string]deploy.Instance{}, versions: map[string]string{}, routes: map[string]proxy.Route{}, logs: map[string]string{}, ports: 20000}
 }
 
-func (w *world) Prepare(context.Context, deploy.Revision) error { return nil }
-func (w *world) Readiness(deploy.Revision) error                { return nil }
-func (w *world) Remove(context.Context, deploy.Revision) error  { return nil }
+func (w *world) Prepare(context.Context, deploy.Revision) error       { return nil }
+func (w *world) Moved(context.Context, deploy.Revision) (bool, error) { return false, nil }
+func (w *world) Glance(deploy.Revision) ([]string, []deploy.Problem)  { return nil, nil }
+func (w *world) Examine(context.Context, deploy.Revision) ([]string, []deploy.Problem) {
+	return nil, nil
+}
+func (w *world) Readiness(deploy.Revision) error               { return nil }
+func (w *world) Remove(context.Context, deploy.Revision) error { return nil }
 
 func (w *world) Start(_ context.Context, id string, spec deploy.InstanceSpec) error {
 	w.mu.Lock()

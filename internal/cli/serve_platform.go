@@ -1,3 +1,5 @@
+//go:build linux
+
 package cli
 
 import (
@@ -63,6 +65,18 @@ func (p *platforms) Prepare(ctx context.Context, rev deploy.Revision) error {
 
 func (p *platforms) Readiness(rev deploy.Revision) error {
 	return p.of(rev.Settings).Readiness(rev)
+}
+
+func (p *platforms) Examine(ctx context.Context, rev deploy.Revision) ([]string, []deploy.Problem) {
+	return p.of(rev.Settings).Examine(ctx, rev)
+}
+
+func (p *platforms) Moved(ctx context.Context, rev deploy.Revision) (bool, error) {
+	return p.of(rev.Settings).Moved(ctx, rev)
+}
+
+func (p *platforms) Glance(rev deploy.Revision) ([]string, []deploy.Problem) {
+	return p.of(rev.Settings).Glance(rev)
 }
 
 func (p *platforms) Start(ctx context.Context, id string, spec deploy.InstanceSpec) error {

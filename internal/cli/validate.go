@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/naru-deploy/naru/internal/config"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 func validateCommand(s *shell) *cobra.Command {
@@ -41,12 +42,18 @@ Exit status: 0 when it can be used, warnings or not; 1 when it cannot.`,
 	return cmd
 }
 
-// warnings adds what only the machine knows that naru serves on: certificates and tokens that cannot be read here.
+// warnings adds what only the machine knows that naru serves on: certificates and tokens that cannot be read here, and secrets
+// that everybody can. Secrets that are not here are no matter, because this need not be that machine.
 func warnings(f *config.File) []config.Error {
 	list := f.Warnings()
 	var missing config.Errors
 	if errors.As(f.CheckFiles(), &missing) {
 		list = append(list, missing...)
+	}
+	for _, name := range f.Order {
+		for _, p := range secret.Public(f.Services[name]) {
+			list = append(list, f.Place(name, p))
+		}
 	}
 	return list
 }

@@ -39,6 +39,9 @@ func (d *decoder) value(n *node, v reflect.Value, path string) {
 	case treeDecoder:
 		to.decodeNode(d, n, path)
 		return
+	case *deploy.Variable:
+		d.variable(n, to, path)
+		return
 	case *deploy.PortSpan:
 		d.text(n, (*portText)(to), path)
 		return

@@ -25,6 +25,8 @@ var dockerHabits = map[string]string{
 	"healthcheck":       "write health, beside docker; health: {command: […]} runs in the container",
 	"health":            "it belongs beside docker",
 	"environment":       "write env, a mapping of names to values",
+	"secrets":           "write env: {NAME: {file: PATH}}, or mount the file by volumes",
+	"configs":           "mount the file by volumes",
 	"entrypoint":        "command replaces the image's CMD; another ENTRYPOINT is the image's to have",
 	"args":              "write command, which replaces the image's CMD",
 	"working_dir":       "it is the image's WORKDIR; dir is where tests run, on this machine",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -86,11 +87,13 @@ func Absolute(s deploy.Service, folder string) deploy.Service {
 	if s.Process != nil {
 		p := *s.Process
 		p.Dir, p.Artifact = below(folder, p.Dir), below(folder, p.Artifact)
+		p.Env = absoluteFiles(p.Env, folder)
 		s.Process = &p
 	}
 	if s.Docker != nil {
 		d := *s.Docker
 		d.Dir, d.EnvFile = below(folder, d.Dir), below(folder, d.EnvFile)
+		d.Env = absoluteFiles(d.Env, folder)
 		d.Volumes = slices.Clone(d.Volumes)
 		for i, text := range d.Volumes {
 			if v, ok := deploy.ParseVolume(text); ok && !v.Named() {
@@ -101,6 +104,15 @@ func Absolute(s deploy.Service, folder string) deploy.Service {
 		s.Docker = &d
 	}
 	return s
+}
+
+func absoluteFiles(env map[string]deploy.Variable, folder string) map[string]deploy.Variable {
+	env = maps.Clone(env)
+	for name, v := range env {
+		v.File = below(folder, v.File)
+		env[name] = v
+	}
+	return env
 }
 
 // source is the text of a file and the tree that was read from it.
@@ -151,7 +163,7 @@ func within(path, place string) bool {
 func (s source) locate(f fault) Error {
 	e := Error{File: s.name, Line: f.at.line, Column: f.at.column, Path: f.path, Message: f.message}
 	if e.Line > 0 && e.Line <= len(s.lines) {
-		e.Source = strings.TrimSuffix(s.lines[e.Line-1], "\r")
+		e.Source = s.veiled(e.Line, strings.TrimSuffix(s.lines[e.Line-1], "\r"))
 	}
 	return e
 }

@@ -29,7 +29,7 @@ func validService(t *rapid.T) deploy.Service {
 		Retries:      deploy.Retries{Attempts: rapid.Ptr(rapid.IntRange(0, 10), true).Draw(t, "attempts"), Budget: rapid.Ptr(shares, true).Draw(t, "budget")},
 		Limits:       deploy.Limits{Body: deploy.Size(rapid.Int64Range(0, 1<<40).Draw(t, "body"))},
 	}
-	s.Process.Env = rapid.MapOfN(rapid.StringMatching(`[A-Za-z_]{1,3}[0-9]`), rapid.String().Filter(noNUL), 0, 3).Draw(t, "env")
+	s.Process.Env = environment.Draw(t, "env")
 	if rapid.Bool().Draw(t, "docker") {
 		s.Process, s.Docker = nil, new(docker.Draw(t, "docker"))
 	}
@@ -50,12 +50,24 @@ func validService(t *rapid.T) deploy.Service {
 	return s
 }
 
+var environment = rapid.MapOfN(rapid.StringMatching(`[A-Za-z_]{1,3}[0-9]`), rapid.Custom(func(t *rapid.T) deploy.Variable {
+	switch rapid.SampledFrom([]string{"text", "reference", "file", "command"}).Draw(t, "form") {
+	case "reference":
+		return deploy.Variable{Text: "${VERSION}-${env:HOME}-$${env:x}"}
+	case "file":
+		return deploy.Variable{File: rapid.SampledFrom([]string{"/run/secrets/db", "db", "é $x"}).Draw(t, "file")}
+	case "command":
+		return deploy.Variable{Command: rapid.SliceOfN(word, 1, 3).Draw(t, "command")}
+	}
+	return deploy.Variable{Text: rapid.String().Filter(noNUL).Draw(t, "text")}
+}), 0, 3)
+
 var docker = rapid.Custom(func(t *rapid.T) deploy.Docker {
 	return deploy.Docker{
 		Image:   rapid.SampledFrom([]string{"a", "r.test:5000/a/b:${VERSION}", "a@sha256:0"}).Draw(t, "image"),
 		Port:    rapid.IntRange(1, 65535).Draw(t, "port"),
 		Command: rapid.SliceOfN(word, 0, 3).Draw(t, "command"),
-		Env:     rapid.MapOfN(rapid.StringMatching(`[A-Za-z_]{1,3}[0-9]`), rapid.String().Filter(noNUL), 0, 3).Draw(t, "env"),
+		Env:     environment.Draw(t, "env"),
 		EnvFile: rapid.SampledFrom([]string{"", "/srv/env", "x"}).Draw(t, "env_file"),
 		Volumes: rapid.SampledFrom([][]string{nil, {"./a:/a"}, {"data:/a:ro", "/b:/b"}}).Draw(t, "volumes"),
 		Memory:  deploy.Size(rapid.SampledFrom([]int64{0, 6 << 20, 1e9}).Draw(t, "memory")),

@@ -24,6 +24,11 @@ func Schema() ([]byte, error) {
 	if object := s.Definitions["CanaryStep"]; object != nil {
 		s.Definitions["CanaryStep"] = &jsonschema.Schema{OneOf: []*jsonschema.Schema{written(reflect.TypeFor[deploy.Share]()), object}}
 	}
+	// A value of an environment is a text, or one place where it is found.
+	if object := s.Definitions["Variable"]; object != nil {
+		object.MaxProperties = new(uint64(1))
+		s.Definitions["Variable"] = &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, object}}
+	}
 	if strategy := s.Definitions["Strategy"]; strategy != nil {
 		strategy.MaxProperties = new(uint64(1))
 	}

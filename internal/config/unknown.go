@@ -68,6 +68,13 @@ func elsewhere(t reflect.Type, key string) string {
 		}
 	case reflect.TypeFor[deploy.Docker]():
 		keys = dockerHabits
+	case reflect.TypeFor[deploy.Variable]():
+		keys = map[string]string{
+			"env":    "write the text ${env:NAME} for the variable NAME of naru serve",
+			"secret": "write file: PATH, or command: [PROGRAM, …]",
+			"path":   "write file: PATH",
+			"value":  "write the text by itself, without {…}",
+		}
 	case reflect.TypeFor[deploy.Source]():
 		keys = map[string]string{
 			"url":       "it belongs under prometheus or webhook",

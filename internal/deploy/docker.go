@@ -11,24 +11,24 @@ import (
 
 // Docker is a program that runs in containers of an image, on the Docker engine of this machine.
 type Docker struct {
-	Image      string            `json:"image" jsonschema_description:"Image, such as chat:${VERSION}. It is resolved once, at deploy: the revision keeps that very image when the tag moves."`
-	Port       int               `json:"port,omitempty" jsonschema_description:"Port that the program listens on in its container. naru publishes it on 127.0.0.1 at a free port of server.ports." jsonschema:"minimum=1,maximum=65535"`
-	Command    []string          `json:"command,omitempty" jsonschema_description:"Arguments in place of the image's CMD. ${VERSION}, ${PORT}, ${REVISION} and ${INSTANCE} are filled in per instance."`
-	Env        map[string]string `json:"env,omitempty" jsonschema_description:"Environment variables, added to those of the image and of env_file."`
-	EnvFile    string            `json:"env_file,omitempty" jsonschema_description:"File of NAME=value lines, read at deploy."`
-	Volumes    []string          `json:"volumes,omitempty" jsonschema_description:"Folders of this machine or named volumes, such as ./data:/data or data:/data:ro."`
-	Memory     Size              `json:"memory,omitempty" jsonschema_description:"Memory that an instance may use; 0: no limit. One that needs more is killed by the kernel." jsonschema:"default=0"`
-	CPUs       float64           `json:"cpus,omitempty" jsonschema_description:"Processors that an instance may use, such as 0.5; 0: no limit." jsonschema:"default=0,minimum=0"`
-	User       string            `json:"user,omitempty" jsonschema_description:"User, or user:group, in place of the image's."`
-	Labels     map[string]string `json:"labels,omitempty" jsonschema_description:"Further labels of the containers."`
-	StopSignal string            `json:"stop_signal,omitempty" jsonschema_description:"Signal that asks the program to end. Default: the image's, else SIGTERM."`
-	Pull       string            `json:"pull,omitempty" jsonschema_description:"When a deploy asks the registry for the image." jsonschema:"enum=missing,enum=always,enum=never,default=missing"`
-	Dir        string            `json:"dir,omitempty" jsonschema_description:"Folder of this machine in which tests and commands of sources run." jsonschema:"default=."`
+	Image      string              `json:"image" jsonschema_description:"Image, such as chat:${VERSION}. It is resolved once, at deploy: the revision keeps that very image when the tag moves."`
+	Port       int                 `json:"port,omitempty" jsonschema_description:"Port that the program listens on in its container. naru publishes it on 127.0.0.1 at a free port of server.ports." jsonschema:"minimum=1,maximum=65535"`
+	Command    []string            `json:"command,omitempty" jsonschema_description:"Arguments in place of the image's CMD. ${VERSION}, ${PORT}, ${REVISION} and ${INSTANCE} are filled in per instance."`
+	Env        map[string]Variable `json:"env,omitempty" jsonschema_description:"Environment variables, added to those of the image and of env_file: texts, or where naru serve finds the value at each start of an instance."`
+	EnvFile    string              `json:"env_file,omitempty" jsonschema_description:"File of NAME=value lines, read by naru serve at each start of an instance. Its values are kept as secret as those of env can be."`
+	Volumes    []string            `json:"volumes,omitempty" jsonschema_description:"Folders of this machine or named volumes, such as ./data:/data or data:/data:ro."`
+	Memory     Size                `json:"memory,omitempty" jsonschema_description:"Memory that an instance may use; 0: no limit. One that needs more is killed by the kernel." jsonschema:"default=0"`
+	CPUs       float64             `json:"cpus,omitempty" jsonschema_description:"Processors that an instance may use, such as 0.5; 0: no limit." jsonschema:"default=0,minimum=0"`
+	User       string              `json:"user,omitempty" jsonschema_description:"User, or user:group, in place of the image's."`
+	Labels     map[string]string   `json:"labels,omitempty" jsonschema_description:"Further labels of the containers."`
+	StopSignal string              `json:"stop_signal,omitempty" jsonschema_description:"Signal that asks the program to end. Default: the image's, else SIGTERM."`
+	Pull       string              `json:"pull,omitempty" jsonschema_description:"When a deploy asks the registry for the image." jsonschema:"enum=missing,enum=always,enum=never,default=missing"`
+	Dir        string              `json:"dir,omitempty" jsonschema_description:"Folder of this machine in which tests and commands of sources run." jsonschema:"default=."`
 }
 
 func (d Docker) normalise() Docker {
 	d.Command, d.Volumes = copyList(d.Command), copyList(d.Volumes)
-	d.Env, d.Labels = copyTable(d.Env), copyTable(d.Labels)
+	d.Env, d.Labels = copyVariables(d.Env), copyTable(d.Labels)
 	d.Pull = cmp.Or(d.Pull, "missing")
 	d.Dir = cmp.Or(d.Dir, ".")
 	return d
@@ -85,6 +85,7 @@ func (s Service) validateDocker(p *problems) {
 	}
 	p.oneOf("docker.pull", d.Pull, "missing", "always", "never")
 	s.portless(p, d.texts())
+	p.exposed(d.exposed())
 }
 
 func (d Docker) validateImage(p *problems) {
@@ -134,6 +135,18 @@ func (d Docker) texts() []filled {
 	uses := append([]filled{{"docker.image", d.Image}}, filledIn("docker", d.Command, d.Env)...)
 	for i, v := range d.Volumes {
 		uses = append(uses, filled{fmt.Sprintf("docker.volumes[%d]", i), v})
+	}
+	return uses
+}
+
+// exposed are texts of which others see what is filled in.
+func (d Docker) exposed() []filled {
+	uses := filledIn("docker", d.Command, nil)
+	for i, v := range d.Volumes {
+		uses = append(uses, filled{fmt.Sprintf("docker.volumes[%d]", i), v})
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Labels)) {
+		uses = append(uses, filled{"docker.labels." + name, d.Labels[name]})
 	}
 	return uses
 }

@@ -13,7 +13,7 @@ func TestDockerIsValidated(t *testing.T) {
 	}{
 		{"the least", func(*Service) {}, nil},
 		{"everything", func(s *Service) {
-			*s.Docker = Docker{Image: "registry.test:5000/team/chat:v${VERSION}", Port: 80, Command: []string{"${PORT}", "${INSTANCE}"}, Env: map[string]string{"A": "${REVISION}"},
+			*s.Docker = Docker{Image: "registry.test:5000/team/chat:v${VERSION}", Port: 80, Command: []string{"${PORT}", "${INSTANCE}"}, Env: map[string]Variable{"A": {Text: "${REVISION}-${env:HOME}"}, "B": {File: "b"}, "C": {Command: []string{"c"}}},
 				EnvFile: "x", Volumes: []string{"./a:/a", "bb:/b:ro", "/c:/c:rw"}, Memory: 6 << 20, CPUs: .5, User: "1:1", Labels: map[string]string{"a.b": ""}, StopSignal: "SIGRTMIN+3", Pull: "never"}
 		}, nil},
 		{"a worker", func(s *Service) { s.Port, s.Docker.Port = "none", 0 }, nil},
@@ -24,7 +24,7 @@ func TestDockerIsValidated(t *testing.T) {
 		{"no port", func(s *Service) { s.Docker.Port = 0 }, []string{"docker.port", "write the port that the program listens on"}},
 		{"a worker with a port", func(s *Service) { s.Port = "none" }, []string{"docker.port", "is reached by nobody"}},
 		{"a worker that uses one", func(s *Service) { s.Port, s.Docker.Port, s.Docker.Command = "none", 0, []string{"${PORT}"} }, []string{"docker.command[0]", "a worker (port: none) is given no port"}},
-		{"PORT", func(s *Service) { s.Docker.Env = map[string]string{"PORT": "1"} }, []string{"docker.env.PORT", "is set by naru"}},
+		{"PORT", func(s *Service) { s.Docker.Env = map[string]Variable{"PORT": {Text: "1"}} }, []string{"docker.env.PORT", "is set by naru"}},
 		{"a volume without a target", func(s *Service) { s.Docker.Volumes = []string{"data"} }, []string{"docker.volumes[0]", "write FOLDER:/path"}},
 		{"a target twice", func(s *Service) { s.Docker.Volumes = []string{"a1:/x", "b1:/x"} }, []string{"docker.volumes[1]", "/x is mounted twice"}},
 		{"little memory", func(s *Service) { s.Docker.Memory = 1 << 20 }, []string{"docker.memory", "less than the engine allows, 6MiB"}},

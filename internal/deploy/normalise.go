@@ -43,10 +43,7 @@ func (s Service) Normalise() Service {
 func (p Process) normalise() Process {
 	p.Command = copyList(p.Command)
 	p.Dir = cmp.Or(p.Dir, ".")
-	p.Env = maps.Clone(p.Env)
-	if len(p.Env) == 0 {
-		p.Env = nil
-	}
+	p.Env = copyVariables(p.Env)
 	return p
 }
 

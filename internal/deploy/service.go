@@ -31,10 +31,10 @@ func (s Service) Worker() bool { return s.Port == "none" }
 
 // Process is a program that runs on this machine.
 type Process struct {
-	Command  []string          `json:"command" jsonschema_description:"Program and arguments. ${VERSION}, ${PORT}, ${REVISION}, ${INSTANCE} and ${ARTIFACT} are filled in per instance."`
-	Dir      string            `json:"dir,omitempty" jsonschema_description:"Working directory." jsonschema:"default=."`
-	Env      map[string]string `json:"env,omitempty" jsonschema_description:"Environment variables, added to those of the server."`
-	Artifact string            `json:"artifact,omitempty" jsonschema_description:"File or folder that is copied into the revision at deploy; ${ARTIFACT} names the copy."`
+	Command  []string            `json:"command" jsonschema_description:"Program and arguments. ${VERSION}, ${PORT}, ${REVISION}, ${INSTANCE} and ${ARTIFACT} are filled in per instance."`
+	Dir      string              `json:"dir,omitempty" jsonschema_description:"Working directory." jsonschema:"default=."`
+	Env      map[string]Variable `json:"env,omitempty" jsonschema_description:"Environment variables, added to those of the server: texts, or where naru serve finds the value at each start of an instance."`
+	Artifact string              `json:"artifact,omitempty" jsonschema_description:"File or folder that is copied into the revision at deploy; ${ARTIFACT} names the copy."`
 }
 
 // Health is how an instance shows that it is ready: exactly one of HTTP, TCP, GRPC and Command.

@@ -81,9 +81,11 @@ func (p *problems) command(path string, command []string) {
 		return
 	}
 	for i, word := range command {
+		at := fmt.Sprintf("%s[%d]", path, i)
 		if strings.ContainsRune(word, 0) {
-			p.add(fmt.Sprintf("%s[%d]", path, i), "holds a NUL character, which no program can be given")
+			p.add(at, "holds a NUL character, which no program can be given")
 		}
+		p.exposed([]filled{{at, word}})
 	}
 }
 

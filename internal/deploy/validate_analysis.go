@@ -215,6 +215,8 @@ func (w Webhook) validateHeaders(p *problems, at string) {
 			p.add(path, "%s is the same header as %s", name, seen[plain])
 		case strings.ContainsFunc(w.Headers[name], func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
 			p.add(path, "holds a line break or another character that no header may hold")
+		case len(References(w.Headers[name])) > 0:
+			p.add(path, "${env:…} is not filled in here: ask by a command, which has the environment of naru serve")
 		}
 		seen[plain] = name
 	}

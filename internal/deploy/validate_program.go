@@ -3,7 +3,6 @@ package deploy
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -33,6 +32,7 @@ func (s Service) validateProcess(p *problems) {
 		}
 	}
 	s.portless(p, s.Process.texts())
+	p.exposed([]filled{{"process.dir", s.Process.Dir}, {"process.artifact", s.Process.Artifact}})
 }
 
 // portless finds the uses of a port that a worker does not have.
@@ -40,23 +40,6 @@ func (s Service) portless(p *problems, uses []filled) {
 	for _, use := range uses {
 		if strings.Contains(use.text, "${PORT}") && s.Worker() {
 			p.add(use.path, "uses ${PORT}, and a worker (port: none) is given no port")
-		}
-	}
-}
-
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// variables checks names and values of an environment.
-func (p *problems) variables(at string, env map[string]string) {
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		path := at + "." + name
-		switch {
-		case !variableName.MatchString(name):
-			p.add(path, "%q is no name for an environment variable: use letters, digits and _, and no digit first", name)
-		case name == "PORT" || strings.HasPrefix(name, "NARU_"):
-			p.add(path, "%s is set by naru for each instance; choose another name", name)
-		case strings.ContainsRune(env[name], 0):
-			p.add(path, "holds a NUL character, which no program can be given")
 		}
 	}
 }
@@ -70,12 +53,12 @@ func (p Process) texts() []filled {
 }
 
 // filledIn lists the words of a command and the values of an environment.
-func filledIn(at string, command []string, env map[string]string) (uses []filled) {
+func filledIn(at string, command []string, env map[string]Variable) (uses []filled) {
 	for i, word := range command {
 		uses = append(uses, filled{fmt.Sprintf("%s.command[%d]", at, i), word})
 	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		uses = append(uses, filled{at + ".env." + name, env[name]})
+		uses = append(uses, filled{at + ".env." + name, env[name].Text})
 	}
 	return uses
 }

@@ -41,10 +41,28 @@ func TestValidate(t *testing.T) {
 		{"no command", "process.command: the command is empty", func(s *S) { s.Process.Command = nil }},
 		{"no program", "process.command: the command is empty", func(s *S) { s.Process.Command = []string{""} }},
 		{"NUL argument", "process.command[1]: holds a NUL", func(s *S) { s.Process.Command = []string{"a", "b\x00"} }},
-		{"variable name", `process.env.A-B: "A-B" is no name`, func(s *S) { s.Process.Env = map[string]string{"A-B": ""} }},
-		{"variable of naru", "process.env.NARU_VERSION: NARU_VERSION is set by naru", func(s *S) { s.Process.Env = map[string]string{"NARU_VERSION": "1"} }},
-		{"NUL variable", "process.env.A: holds a NUL", func(s *S) { s.Process.Env = map[string]string{"A": "\x00"} }},
-		{"artifact that is not there", "process.env.A: uses ${ARTIFACT}", func(s *S) { s.Process.Env = map[string]string{"A": "${ARTIFACT}/a"} }},
+		{"variable name", `process.env.A-B: "A-B" is no name`, func(s *S) { s.Process.Env = map[string]deploy.Variable{"A-B": {Text: ""}} }},
+		{"variable of naru", "process.env.NARU_VERSION: NARU_VERSION is set by naru", func(s *S) { s.Process.Env = map[string]deploy.Variable{"NARU_VERSION": {Text: "1"}} }},
+		{"NUL variable", "process.env.A: holds a NUL", func(s *S) { s.Process.Env = map[string]deploy.Variable{"A": {Text: "\x00"}} }},
+		{"two sources of a variable", "process.env.A: file and command are both given", func(s *S) {
+			s.Process.Env = map[string]deploy.Variable{"A": {File: "a", Command: []string{"a"}}}
+		}},
+		{"reference without a name", "process.env.A: ${env: is not followed by the name", func(s *S) { s.Process.Env = map[string]deploy.Variable{"A": {Text: "x${env:A B}"}} }},
+		{"file with a placeholder", "process.env.A.file: ${…} is not filled in here", func(s *S) { s.Process.Env = map[string]deploy.Variable{"A": {File: "${env:DIR}/a"}} }},
+		{"command of nothing", "process.env.A.command: the command is empty", func(s *S) { s.Process.Env = map[string]deploy.Variable{"A": {Command: []string{}}} }},
+		{"secret argument", "process.command[1]: ${env:…} is filled in under env alone", func(s *S) { s.Process.Command = []string{"./a", "--password=${env:PASSWORD}"} }},
+		{"secret in a test", "strategy.blue_green.tests[0][1]: ${env:…} is filled in under env alone", func(s *S) {
+			s.Strategy = blueGreen(deploy.BlueGreenOptions{Tests: [][]string{{"curl", "-H${env:TOKEN}"}}})
+		}},
+		{"secret of a secret", "process.env.A.command[1]: ${env:…} is filled in under env alone", func(s *S) {
+			s.Process.Env = map[string]deploy.Variable{"A": {Command: []string{"vault", "${env:TOKEN}"}}}
+		}},
+		{"secret header", "analysis.sources[0].webhook.headers.x-token: ${env:…} is not filled in here", func(s *S) {
+			s.Analysis.Sources = []deploy.Source{{Name: "a", Max: new(1.0), Webhook: &deploy.Webhook{URL: "http://a.test", Headers: map[string]string{"x-token": "${env:T}"}}}}
+		}},
+		{"secret folder", "process.dir: ${env:…} is filled in under env alone", func(s *S) { s.Process.Dir = "/${env:HOME}" }},
+		{"secret in a check", "health.command[1]: ${env:…} is filled in under env alone", func(s *S) { s.Health = deploy.Health{Command: []string{"./a", "${env:A}"}} }},
+		{"artifact that is not there", "process.env.A: uses ${ARTIFACT}", func(s *S) { s.Process.Env = map[string]deploy.Variable{"A": {Text: "${ARTIFACT}/a"}} }},
 		{"two checks", "health: 2 kinds", func(s *S) { s.Health = deploy.Health{TCP: true, HTTP: "/"} }},
 		{"check path", `health.http: "healthz" does not begin with /`, func(s *S) { s.Health.HTTP = "healthz" }},
 		{"check path with space", "health.http: ", func(s *S) { s.Health.HTTP = "/a b" }},
@@ -209,7 +227,10 @@ func TestServiceWarnings(t *testing.T) {
 		{"nothing", "", func(*S) {}},
 		{"same program", "process: neither ${VERSION} nor an artifact", func(s *S) { s.Process.Command = []string{"./a"} }},
 		{"version in a variable", "", func(s *S) {
-			s.Process = &deploy.Process{Command: []string{"a"}, Env: map[string]string{"V": "${VERSION}"}}
+			s.Process = &deploy.Process{Command: []string{"a"}, Env: map[string]deploy.Variable{"V": {Text: "${VERSION}"}}}
+		}},
+		{"password in clear", "process.env.DB_PASSWORD: looks like a secret, and stands in clear", func(s *S) {
+			s.Process.Env = map[string]deploy.Variable{"DB_PASSWORD": {Text: "hunter2"}, "TOKEN": {Text: "${env:T}"}, "API_KEY": {File: "k"}, "KEYBOARD": {Text: "us"}}
 		}},
 		{"version in the folder", "", func(s *S) { s.Process = &deploy.Process{Command: []string{"a"}, Dir: "${VERSION}"} }},
 		{"version read by a shell", "", func(s *S) { s.Process.Command = []string{"sh", "-c", "./a-$NARU_VERSION"} }},

@@ -11,6 +11,7 @@ import (
 func (s Service) Warnings() []Problem {
 	var p problems
 	s.warnVersion(&p)
+	s.warnSecrets(&p)
 	if s.Health.Timeout > s.Health.Interval && s.Health.kinds() > 0 {
 		p.add("health.timeout", "a probe may take longer (%s) than the time between two (%s)", s.Health.Timeout, s.Health.Interval)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -33,6 +34,10 @@ func (e *Engine) Deploy(ctx context.Context, q DeployRequest) (Answer, error) {
 	if err := e.checkSources(ctx, q); err != nil {
 		return Answer{}, err
 	}
+	changed, err := e.examine(ctx, q)
+	if err != nil {
+		return Answer{}, err
+	}
 	e.opening.Lock()
 	defer e.opening.Unlock()
 	if err := e.clash(q.Service, q.Settings); err != nil {
@@ -40,19 +45,22 @@ func (e *Engine) Deploy(ctx context.Context, q DeployRequest) (Answer, error) {
 	}
 	l := e.ensure(q.Service, q.Settings)
 	var answer Answer
-	err := l.do(ctx, func() (err error) {
-		answer, err = l.deploy(q, time.Now())
+	err = l.do(ctx, func() (err error) {
+		answer, err = l.deploy(q, changed, time.Now())
 		return err
 	})
 	return answer, err
 }
 
-func (l *loop) deploy(q DeployRequest, now time.Time) (Answer, error) {
-	if r, open := l.state.Open(); open && !r.Returning && l.same(r.To, q) {
+func (l *loop) deploy(q DeployRequest, changed map[string][]string, now time.Time) (Answer, error) {
+	if r, open := l.state.Open(); open && !r.Returning && l.same(r.To, q) && changed[r.To] == nil {
 		return Answer{Rollout: r, Version: q.Version}, nil
 	}
-	if _, open := l.state.Open(); !open && l.state.Stable != "" && l.same(l.state.Stable, q) {
+	if _, open := l.state.Open(); !open && l.state.Stable != "" && l.same(l.state.Stable, q) && changed[l.state.Stable] == nil {
 		return Answer{Version: q.Version, Nothing: true}, nil
+	}
+	if from := l.inForce(); changed[from] != nil { // nothing else tells why there is a new revision
+		q.Message = strings.TrimPrefix(fmt.Sprintf("%s; changed since %s: %s", q.Message, from, strings.Join(changed[from], ", ")), "; ")
 	}
 	rev := deploy.Revision{Service: l.name, ID: deploy.RevisionID(l.state.Revisions + 1), Version: q.Version, Message: q.Message, Created: now, Settings: q.Settings}
 	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "deploy"}, q.Message, now)

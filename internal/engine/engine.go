@@ -26,6 +26,13 @@ type Platform interface {
 	platform.Platform
 	// Readiness says why a revision could not be started now, or nil.
 	Readiness(rev deploy.Revision) error
+	// Examine looks at what a revision takes from outside its settings: secrets, files of variables. problems keep its instances from being started; changed are the places in its settings whose value is not what
+	// it was when the revision was prepared. One that is not prepared, or without an ID, has changed in nothing.
+	Examine(ctx context.Context, rev deploy.Revision) (changed []string, problems []deploy.Problem)
+	// Glance is Examine for who asks time and again: it runs no command and asks nobody.
+	Glance(rev deploy.Revision) (changed []string, problems []deploy.Problem)
+	// Moved reports whether the name of a revision's image means another image than when it was prepared.
+	Moved(ctx context.Context, rev deploy.Revision) (bool, error)
 }
 
 // Dataplane is what the engine needs of the proxies.

@@ -155,6 +155,7 @@ func (l *loop) turn(ctx context.Context) {
 		if l.unseen != err.Error() && ctx.Err() == nil { // many times a second, for as long as it lasts
 			l.e.log.Error("observe", "service", l.name, "error", err)
 			l.unseen = err.Error()
+			l.blind(err)
 		}
 		return
 	}

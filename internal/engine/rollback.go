@@ -15,6 +15,9 @@ func (e *Engine) Rollback(ctx context.Context, service, revision, message string
 	if err != nil {
 		return Answer{}, err
 	}
+	if err := l.examineBack(ctx, revision); err != nil {
+		return Answer{}, err
+	}
 	e.opening.Lock()
 	defer e.opening.Unlock()
 	var answer Answer

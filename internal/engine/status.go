@@ -76,7 +76,7 @@ func (l *loop) status() Status { return *l.shown.Load() }
 // show makes the present state visible to readers outside the loop.
 func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
 	s := Status{Service: l.name, Stable: l.ref(l.state.Stable), Previous: l.ref(l.state.Previous), Wanted: l.state.Instances,
-		Obligations: l.state.Obligations, Problem: l.trouble, Instances: []InstanceStatus{}}
+		Obligations: l.state.Obligations, Problem: l.problem(), Instances: []InstanceStatus{}}
 	l.held.Store(new(l.claims()))
 	if r, open := l.state.Open(); open {
 		s.Canary = l.ref(r.To)
@@ -86,6 +86,21 @@ func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
 		s.Instances = append(s.Instances, l.instance(i, o))
 	}
 	s.Traffic = traffics(l.state.Routing, seen)
+	l.shown.Store(&s)
+}
+
+// problem is why nothing is decided, or why the instances that are wanted are not started.
+func (l *loop) problem() string {
+	if unready := l.work.unready[l.state.Stable]; unready != "" && l.trouble == "" {
+		return unready + "; it is tried again every few seconds"
+	}
+	return l.trouble
+}
+
+// blind shows why the world cannot be looked at: what is shown beside it is what was seen last.
+func (l *loop) blind(err error) {
+	s := *l.shown.Load()
+	s.Problem = "nothing is decided while this lasts, and what is shown is what was seen last: " + err.Error()
 	l.shown.Store(&s)
 }
 

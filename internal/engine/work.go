@@ -15,6 +15,7 @@ type work struct {
 	ctx      context.Context
 	jobs     *sync.WaitGroup
 	prepared map[string]deploy.Prepared
+	unready  map[string]string          // why revisions could not be prepared when it was tried last
 	pending  map[string]bool            // "prepare r7", "start chat-r7-1", "stop chat-r7-1"
 	failed   map[string]deploy.Instance // instances that could not even be tried
 	stopping map[string]bool
@@ -25,7 +26,7 @@ type work struct {
 }
 
 func (w *work) init(l *loop) {
-	*w = work{l: l, prepared: map[string]deploy.Prepared{}, pending: map[string]bool{}, failed: map[string]deploy.Instance{},
+	*w = work{l: l, prepared: map[string]deploy.Prepared{}, unready: map[string]string{}, pending: map[string]bool{}, failed: map[string]deploy.Instance{},
 		stopping: map[string]bool{}, starting: map[string]deploy.Start{}, results: map[string]deploy.TaskResult{}}
 }
 
@@ -112,6 +113,7 @@ func (l *loop) prepare(revision string) {
 			switch {
 			case err == nil:
 				l.work.prepared[revision] = deploy.Prepared{Ready: true}
+				delete(l.work.unready, revision)
 			case ctx.Err() == nil:
 				l.unprepared(revision, err)
 			}
@@ -123,6 +125,7 @@ func (l *loop) prepare(revision string) {
 func (l *loop) unprepared(revision string, err error) {
 	l.e.log.Error("prepare", "service", l.name, "revision", revision, "error", err)
 	l.work.prepared[revision] = deploy.Prepared{Err: err.Error()}
+	l.work.unready[revision] = err.Error()
 	if r, open := l.state.Open(); open && r.To == revision {
 		return
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-var placeholder = regexp.MustCompile(`\$?\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+var placeholder = regexp.MustCompile(`\$?\$\{(env:)?[A-Za-z_][A-Za-z0-9_]*\}`)
 
 // Expand replaces every ${NAME} that is among the names. Others stay, for a shell to fill in; $${NAME} becomes ${NAME}.
 func Expand(text string, names map[string]string) string {

@@ -77,11 +77,12 @@ func bindable(port int) (bool, error) {
 	// use for longer than it is here, perhaps until the program wants it.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return false, err
 	}
 	defer unix.Close(fd)
+	unix.CloseOnExec(fd) // before the lock is given up
 	// As servers do: what is left of closed connections does not count, a listener does.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return false, err

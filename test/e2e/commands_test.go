@@ -130,7 +130,13 @@ func (s *stand) checkDeployJSON(out string) {
 }
 
 func (s *stand) checkStatusJSON() {
-	v := decode(s.t, s.must(0, "status", "chat", "--json"))
+	var v map[string]any
+	s.until(10*time.Second, "the first requests are counted", func() error { // two looks before and after differ by that
+		if v = decode(s.t, s.must(0, "status", "chat", "--json")); v["traffic"] == nil {
+			return fmt.Errorf("%v", v)
+		}
+		return nil
+	})
 	names(s.t, "a status", v, "service", "stable", "canary", "rollout", "instances")
 	names(s.t, "stable", v["stable"], "revision", "version")
 	if v["canary"] != nil || v["rollout"] != nil {

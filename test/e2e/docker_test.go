@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,6 +159,79 @@ func (c containers) replaced(id string, pid int) {
 		return fmt.Errorf("%+v", c.status("chat").Instances)
 	})
 	c.healthy(3)
+}
+
+// The engine is restarted in the middle of a rollout: the instances go on, the rollout waits, and naru finds the engine again. No
+// request fails.
+func TestEngineRestartsDuringARollout(t *testing.T) {
+	c := containersOf(t, 2)
+	if !c.engine.Own() {
+		t.Skip("the engine is not the tests' own, so it is not restarted")
+	}
+	c.write(chatImage(2, `{canary: {steps: [{weight: 50%, bake: 3s}, 100%], bake: 300ms}}`))
+	c.deploy(0, "chat", "3.0")
+	// Reads: the engine's own proxy ends with it, and cuts what is in flight. What can be repeated is held until it is back.
+	load := traffic.Load{URL: "http://" + c.http, Rate: 80, Sources: 40, Fresh: .5, Request: traffic.Get("/version")}.Start(t.Context())
+	c.must(0, "deploy", "chat", "3.1", "--detach")
+	before := c.at("chat", 1, deploy.Baking)
+	if err := c.engine.Down(); err != nil {
+		t.Fatal(err)
+	}
+	c.until(20*time.Second, "naru has noticed", func() error {
+		if !strings.Contains(c.logs(), "the Docker engine has gone") {
+			return errors.New("it has said nothing")
+		}
+		return nil
+	})
+	c.until(20*time.Second, "status says so", func() error {
+		if p := c.status("chat").Problem; !strings.Contains(p, "nothing is decided while this lasts") || !strings.Contains(p, "the Docker engine does not answer") || !strings.Contains(p, "systemctl start docker") {
+			return fmt.Errorf("the problem is %q", p)
+		}
+		return nil
+	})
+	if err := c.engine.Up(); err != nil {
+		t.Fatal(err)
+	}
+	c.until(20*time.Second, "naru has found it again", func() error {
+		if !strings.Contains(c.logs(), "the Docker engine is back") {
+			return errors.New("it has said nothing")
+		}
+		return nil
+	})
+	c.rest("chat", "3.1", 2)
+	after := c.status("chat")
+	if after.Problem != "" {
+		t.Errorf("the problem is still %q", after.Problem)
+	}
+	for _, i := range after.Instances {
+		for _, was := range before.Instances {
+			if i.ID == was.ID && i.PID != was.PID {
+				t.Errorf("%s was restarted: process %d and now %d", i.ID, was.PID, i.PID)
+			}
+		}
+	}
+	whole(t, c.last("chat"), deploy.Promoted)
+	clean(t, load.Stop())
+}
+
+// A tag that names another image by now is a new revision of the same version, and one that does not is nothing to do.
+func TestMovedTag(t *testing.T) {
+	c := containersOf(t, 2)
+	c.write(chatImage(1, `{rolling: {bake: 100ms}}`) + "    analysis: {enabled: false}\n")
+	c.deploy(0, "chat", "3.0")
+	contains(t, "the same again says", c.must(0, "deploy", "chat", "3.0"), "nothing to do")
+	program, err := dockertest.Build(t.TempDir(), "../../examples/chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.engine.Image(t.Context(), version(0), program, `ENTRYPOINT ["/chat"]`, "ENV BUILT=again"); err != nil {
+		t.Fatal(err)
+	}
+	if r := c.deploy(0, "chat", "3.0"); r.To != "r2" || r.Outcome != deploy.Promoted {
+		t.Errorf("%+v", r)
+	}
+	contains(t, "history says", c.must(0, "history", "chat"), "changed since r1:", "docker.image")
+	contains(t, "the same again says", c.must(0, "deploy", "chat", "3.0"), "nothing to do")
 }
 
 // A version that needs more memory than it may have is taken back, and the reason says so.

@@ -2,12 +2,16 @@ package docker
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 // Labels of every container that naru starts.
@@ -19,7 +23,8 @@ const (
 	labelVersion  = "naru.version"
 	labelInstance = "naru.instance"
 	labelSlot     = "naru.slot"
-	labelPort     = "naru.port" // on 127.0.0.1; 0: a worker
+	labelPort     = "naru.port"    // on 127.0.0.1; 0: a worker
+	labelSecrets  = "naru.secrets" // names of variables that must not be repeated
 )
 
 // seen is a container of ours, as the engine describes it at one moment.
@@ -37,6 +42,7 @@ type seen struct {
 	stopSignal        string
 	memory            int64 // limit in bytes; 0: none
 	last              string
+	hide              secret.Set
 }
 
 // live reports whether the program runs.
@@ -95,7 +101,21 @@ func (p *Platform) describe(c container.InspectResponse) *seen {
 	if c.HostConfig != nil {
 		s.memory = c.HostConfig.Memory
 	}
+	s.hide = hidden(c.Config)
+	s.fault = s.hide.Redact(s.fault)
 	return s
+}
+
+// hidden are the secrets of a container, which the engine knows.
+func hidden(c *container.Config) secret.Set {
+	names := strings.Fields(c.Labels[labelSecrets])
+	values := make(map[string]string, len(names))
+	for _, pair := range c.Env {
+		if name, value, _ := strings.Cut(pair, "="); slices.Contains(names, name) {
+			values[name] = value
+		}
+	}
+	return secret.Set{}.With(values)
 }
 
 // moment reads a time of the engine, which writes year 1 for never.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -21,12 +22,12 @@ import (
 )
 
 // create makes the container of an instance and returns its ID.
-func (p *Platform) create(ctx context.Context, id string, spec deploy.InstanceSpec, r record, port int) (string, error) {
+func (p *Platform) create(ctx context.Context, id string, spec deploy.InstanceSpec, r record, own finding, port int) (string, error) {
 	api, err := p.engine.api()
 	if err != nil {
 		return "", err
 	}
-	config, host, err := p.container(id, spec, r, port)
+	config, host, err := p.container(id, spec, r, own, port)
 	if err != nil {
 		return "", err
 	}
@@ -50,17 +51,17 @@ func (p *Platform) create(ctx context.Context, id string, spec deploy.InstanceSp
 		return "", err
 	}
 	for _, warning := range made.Warnings {
-		p.log.Warn("the engine warns of a container", "instance", id, "warning", warning)
+		p.log.Warn("the engine warns of a container", "instance", id, "warning", own.all().Redact(warning))
 	}
 	return made.ID, nil
 }
 
 // container describes the container of an instance.
-func (p *Platform) container(id string, spec deploy.InstanceSpec, r record, port int) (*container.Config, *container.HostConfig, error) {
+func (p *Platform) container(id string, spec deploy.InstanceSpec, r record, own finding, port int) (*container.Config, *container.HostConfig, error) {
 	d, names := spec.Settings.Docker, scope(id, spec)
 	config := &container.Config{
-		Image: r.ID, Hostname: hostname(id), User: d.User, Env: environ(d, r, names), StopSignal: d.StopSignal,
-		Labels: p.labels(id, spec, port), Healthcheck: check(spec.Settings, names, r),
+		Image: r.ID, Hostname: hostname(id), User: d.User, Env: environ(d, own, names), StopSignal: d.StopSignal,
+		Labels: p.labels(id, spec, own, port), Healthcheck: check(spec.Settings, names, r),
 	}
 	for _, word := range d.Command {
 		config.Cmd = append(config.Cmd, platform.Expand(word, names))
@@ -98,13 +99,17 @@ func (p *Platform) container(id string, spec deploy.InstanceSpec, r record, port
 func hostname(id string) string { return id[max(0, len(id)-63):] }
 
 // environ is what is added to the image's environment: the file's, then the section's, then naru's own names.
-func environ(d *deploy.Docker, r record, names map[string]string) (pairs []string) {
-	env := maps.Clone(r.Env)
+func environ(d *deploy.Docker, own finding, names map[string]string) (pairs []string) {
+	env := maps.Clone(own.file)
 	if env == nil {
 		env = make(map[string]string)
 	}
-	for name, value := range d.Env {
-		env[name] = platform.Expand(value, names)
+	for name, v := range d.Env {
+		value, found := own.secrets.Value(name)
+		if !found {
+			value = platform.Expand(v.Text, names)
+		}
+		env[name] = value
 	}
 	env["NARU_VERSION"], env["NARU_REVISION"], env["NARU_INSTANCE"] = names["VERSION"], names["REVISION"], names["INSTANCE"]
 	if names["PORT"] != "" {
@@ -116,7 +121,7 @@ func environ(d *deploy.Docker, r record, names map[string]string) (pairs []strin
 	return pairs
 }
 
-func (p *Platform) labels(id string, spec deploy.InstanceSpec, port int) map[string]string {
+func (p *Platform) labels(id string, spec deploy.InstanceSpec, own finding, port int) map[string]string {
 	labels := maps.Clone(spec.Settings.Docker.Labels)
 	if labels == nil {
 		labels = make(map[string]string)
@@ -125,6 +130,9 @@ func (p *Platform) labels(id string, spec deploy.InstanceSpec, port int) map[str
 		labelServer: p.server, labelFolder: p.dir, labelService: spec.Service, labelRevision: spec.Revision, labelVersion: spec.Version,
 		labelInstance: id, labelSlot: strconv.Itoa(spec.Slot), labelPort: strconv.Itoa(port),
 	})
+	if names := own.all().Names(); names != nil {
+		labels[labelSecrets] = strings.Join(names, " ")
+	}
 	return labels
 }
 

@@ -4,6 +4,7 @@
 // instance remembers what the engine cannot: which exits came before, and that the instance is to end.
 //
 //	DIR/server                       who we are, for the label naru.server: another naru's containers are not ours
+//	DIR/key                          digests of secrets are made with it
 //	DIR/instances/ID.json            earlier exits, and the order to stop
 //	DIR/revisions/SERVICE/REV/record.json, logs/ID.log
 //

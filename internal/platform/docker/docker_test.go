@@ -63,7 +63,7 @@ var testPorts = deploy.PortSpan{Low: 22500, High: 23499}
 func TestPlatform(t *testing.T) {
 	platformtest.Run(t, func(t *testing.T) platformtest.Setup {
 		b := open(t)
-		return platformtest.Setup{Platform: b.Platform, Again: b.again, Service: service, Ports: testPorts}
+		return platformtest.Setup{Platform: b.Platform, Again: b.again, Service: service, Ports: testPorts, Dir: b.dir}
 	})
 }
 
@@ -131,7 +131,7 @@ func (b *bench) again() platform.Platform { return b.newPlatform(b.dir, nil) }
 // service runs one of the suite's programs in a container.
 func service(p platformtest.Program, args ...string) deploy.Service {
 	d := &deploy.Docker{Image: testImage + ":1", Port: 8080, Command: append([]string{string(p)}, args...),
-		Env: map[string]string{"ECHO_HOST": "0.0.0.0"}, Pull: "never"}
+		Env: map[string]deploy.Variable{"ECHO_HOST": {Text: "0.0.0.0"}}, Pull: "never"}
 	if p == platformtest.Missing {
 		d.Image = missingImage
 	}

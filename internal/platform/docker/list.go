@@ -78,7 +78,7 @@ func (p *Platform) settle(ctx context.Context, id string, listed note) note {
 	if c, err := p.inspect(ctx, n.Container); err != nil || c != nil {
 		return n
 	}
-	n.end(n.Started, time.Now(), fmt.Sprintf("its container (%.12s) was removed, and not by naru", n.Container))
+	n.end(n.Started, time.Now(), fmt.Sprintf("its container (%.12s) was removed, and not by naru, which starts another", n.Container))
 	if err := p.writeNote(id, n); err != nil {
 		p.log.Warn("cannot note the end of an instance", "instance", id, "error", err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/platform"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 var _ platform.Platform = (*Platform)(nil)
@@ -37,6 +38,7 @@ type Options struct {
 type Platform struct {
 	dir     string
 	server  string // 16 hex digits
+	key     secret.Key
 	boot    string // changes when the machine is started anew; empty: not known
 	engine  engine
 	log     *slog.Logger
@@ -75,6 +77,9 @@ func New(o Options) (*Platform, error) {
 		return nil, fmt.Errorf("docker platform: %w: the state folder must be writable", err)
 	}
 	if p.server, err = identity(filepath.Join(dir, "server")); err != nil {
+		return nil, fmt.Errorf("docker platform: %w", err)
+	}
+	if p.key, err = secret.OpenKey(filepath.Join(dir, "key")); err != nil {
 		return nil, fmt.Errorf("docker platform: %w", err)
 	}
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it a reboot looks like an exit

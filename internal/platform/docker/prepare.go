@@ -10,15 +10,15 @@ import (
 
 	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/platform"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
-// record is record.json of a revision: what it was when it was deployed. Its owner alone may read it, because the
-// environment may hold secrets.
+// record is record.json of a revision: what it was when it was deployed.
 type record struct {
 	Image      string            `json:"image"`                 // as the file named it
 	ID         string            `json:"id"`                    // what that was: this runs, wherever the tag points now
 	Digest     string            `json:"digest,omitempty"`      // name@sha256:… by which a registry has it
-	Env        map[string]string `json:"env,omitempty"`         // of env_file
+	Secrets    map[string]string `json:"secrets,omitempty"`     // keyed digests, by place in the settings
 	Checked    bool              `json:"checked,omitempty"`     // the image has a HEALTHCHECK
 	CheckEvery time.Duration     `json:"check_every,omitempty"` // its interval; 0: the engine's default
 }
@@ -74,10 +74,12 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 func (p *Platform) capture(ctx context.Context, rev deploy.Revision) error {
 	d := rev.Settings.Docker
 	r := record{Image: platform.Expand(d.Image, map[string]string{"VERSION": rev.Version})}
-	var err error
-	if r.Env, err = readEnvFile(d.EnvFile); err != nil {
-		return err
+	own, problems := find(ctx, rev, nil, false)
+	if problems != nil {
+		return secret.Err(problems)
 	}
+	p.warn(rev, own.secrets)
+	r.Secrets = p.digests(rev.Service, own)
 	if err := folders(d.Volumes); err != nil {
 		return err
 	}
@@ -100,6 +102,9 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision) error {
 
 // refresh brings an image back that was removed, by its digest: it is the same one.
 func (p *Platform) refresh(ctx context.Context, rev deploy.Revision, r record) error {
+	if _, problems := find(ctx, rev, nil, false); problems != nil {
+		return secret.Err(problems)
+	}
 	found, err := p.image(ctx, r.ID)
 	if err != nil {
 		return err
@@ -121,7 +126,8 @@ func (p *Platform) refresh(ctx context.Context, rev deploy.Revision, r record) e
 // glance is how long Readiness may take: somebody waits for it.
 const glance = 5 * time.Second
 
-// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do.
+// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do. Secrets are
+// looked for, but the commands that print some are not run: Examine does that.
 func (p *Platform) Readiness(rev deploy.Revision) error {
 	if err := checkName(rev.Service, rev.ID); err != nil {
 		return err
@@ -139,7 +145,17 @@ func (p *Platform) Readiness(rev deploy.Revision) error {
 	if found == nil && (r.Digest == "" || rev.Settings.Docker.Pull == "never") {
 		return r.gone(rev.Service, rev.ID, rev.Version)
 	}
+	if _, problems := find(ctx, rev, nil, true); problems != nil {
+		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, secret.Err(problems))
+	}
 	return folders(rev.Settings.Docker.Volumes)
+}
+
+// warn says what works and is not as secret as it could be.
+func (p *Platform) warn(rev deploy.Revision, found secret.Set) {
+	for _, w := range found.Warnings {
+		p.log.Warn("a secret is not kept well", "service", rev.Service, "revision", rev.ID, "place", w.Path, "warning", w.Message)
+	}
 }
 
 // folders checks that the folders of this machine that are to be mounted exist: the engine would refuse every start. What

@@ -40,7 +40,7 @@ func (p *Platform) lastWords(ctx context.Context, s, before *seen) {
 	defer log.Close()
 	var text bytes.Buffer
 	_, _ = stdcopy.StdCopy(&text, &text, log)
-	s.last = strings.TrimSpace(text.String())
+	s.last = s.hide.Redact(strings.TrimSpace(text.String())) // before it is cut: of a part nobody would know the rest
 	if cut := len(s.last) - tailBytes; cut > 0 {
 		s.last = strings.ToValidUTF8(s.last[cut:], "")
 	}

@@ -35,6 +35,7 @@ type imageServer struct {
 
 const (
 	manifestType = "application/vnd.docker.distribution.manifest.v2+json"
+	listType     = "application/vnd.docker.distribution.manifest.list.v2+json"
 	configType   = "application/vnd.docker.container.image.v1+json"
 	layerType    = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 )
@@ -55,9 +56,19 @@ func serveImages(t *testing.T, tags ...string) *imageServer {
 // push puts an image under a tag.
 func (r *imageServer) push(t *testing.T, tag, word string) {
 	t.Helper()
+	r.pushLayer(t, tag, word, nil)
+}
+
+// pushLayer puts an image under a tag whose one file holds some bytes.
+func (r *imageServer) pushLayer(t *testing.T, tag, word string, content []byte) {
+	t.Helper()
 	var layer, packed bytes.Buffer
 	files := tar.NewWriter(&layer)
-	if err := errors.Join(files.WriteHeader(&tar.Header{Name: word, Typeflag: tar.TypeReg, Mode: 0o644}), files.Close()); err != nil {
+	err := files.WriteHeader(&tar.Header{Name: word, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content))})
+	if err == nil {
+		_, err = files.Write(content)
+	}
+	if err := errors.Join(err, files.Close()); err != nil {
 		t.Fatal(err)
 	}
 	raw := layer.Bytes()
@@ -79,6 +90,18 @@ func (r *imageServer) push(t *testing.T, tag, word string) {
 		"config": map[string]any{"mediaType": configType, "size": len(config), "digest": r.add(config)},
 		"layers": []any{map[string]any{"mediaType": layerType, "size": packed.Len(), "digest": r.add(packed.Bytes())}}})
 	r.tags[tag] = r.add(manifest)
+}
+
+// pushFor puts an image under a tag that a registry has for another architecture alone.
+func (r *imageServer) pushFor(t *testing.T, tag, arch string) {
+	t.Helper()
+	r.push(t, tag, tag)
+	only, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": listType, "manifests": []any{map[string]any{"mediaType": manifestType,
+		"size": len(r.blobs[r.tags[tag]]), "digest": r.tags[tag], "platform": map[string]any{"architecture": arch, "os": "linux"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.tags[tag] = r.add(only)
 }
 
 func digest(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b)) }
@@ -109,6 +132,9 @@ func (r *imageServer) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	default:
 		if strings.Contains(q.URL.Path, "/manifests/") {
 			w.Header().Set("Content-Type", manifestType)
+			if bytes.Contains(blob, []byte(listType)) {
+				w.Header().Set("Content-Type", listType)
+			}
 		}
 		w.Header().Set("Docker-Content-Digest", at)
 		w.Header().Set("Content-Length", fmt.Sprint(len(blob)))
@@ -195,6 +221,8 @@ func TestPullFails(t *testing.T) {
 		}
 	}
 	try(9, "there is no such image; push it, or correct docker.image and the version")
+	r.pushFor(t, "8.0", "s390x")
+	try(8, "no matching manifest", "the image is not made for this machine; build it with --platform")
 	r.user, r.password = "ada", "secret"
 	login(t, `{}`)
 	try(1, "wants credentials", "run docker login "+r.name)

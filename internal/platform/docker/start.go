@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 // portTries is how often a start is tried again because somebody took the port between the choice and the publishing.
@@ -62,7 +63,7 @@ func (p *Platform) makeRoom(ctx context.Context, id string) (n note, runs bool, 
 	case !n.Stop.IsZero(): // a controller was killed before it could forget it
 		return note{}, false, p.forget(ctx, id, c)
 	case c == nil && n.vanished():
-		n.end(n.Started, time.Now(), "its container was removed, and not by naru")
+		n.end(n.Started, time.Now(), "its container was removed, and not by naru, which starts another")
 	case c == nil:
 		return n, false, nil
 	default:
@@ -92,6 +93,13 @@ func (p *Platform) launch(ctx context.Context, id string, spec deploy.InstanceSp
 	if err != nil {
 		return p.refuse(id, n, err)
 	}
+	own, problems := find(ctx, deploy.Revision{Service: spec.Service, ID: spec.Revision, Version: spec.Version, Settings: spec.Settings}, scope(id, spec), false)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case problems != nil:
+		return p.refuse(id, n, fmt.Errorf("cannot start %s: %w", id, secret.Err(problems)))
+	}
 	defer func() {
 		p.mu.Lock()
 		delete(p.pending, id)
@@ -102,7 +110,7 @@ func (p *Platform) launch(ctx context.Context, id string, spec deploy.InstanceSp
 		if err != nil {
 			return err
 		}
-		err = p.run(ctx, id, spec, r, port, n)
+		err = p.run(ctx, id, spec, r, own, port, n)
 		switch {
 		case err == nil:
 			return nil
@@ -117,13 +125,13 @@ func (p *Platform) launch(ctx context.Context, id string, spec deploy.InstanceSp
 				}
 			}
 		default:
-			return p.refuse(id, n, p.whyNot(err, spec, r))
+			return p.refuse(id, n, own.all().Hide(p.whyNot(err, spec, r)))
 		}
 	}
 }
 
 // run makes one attempt: the note names the container before it runs.
-func (p *Platform) run(ctx context.Context, id string, spec deploy.InstanceSpec, r record, port int, n *note) error {
+func (p *Platform) run(ctx context.Context, id string, spec deploy.InstanceSpec, r record, own finding, port int, n *note) error {
 	api, err := p.engine.api()
 	if err != nil {
 		return err
@@ -132,7 +140,7 @@ func (p *Platform) run(ctx context.Context, id string, spec deploy.InstanceSpec,
 	if err := p.writeNote(id, *n); err != nil {
 		return err
 	}
-	if n.Container, err = p.create(ctx, id, spec, r, port); err != nil {
+	if n.Container, err = p.create(ctx, id, spec, r, own, port); err != nil {
 		return err
 	}
 	n.Started = time.Now()

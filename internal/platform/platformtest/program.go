@@ -28,6 +28,8 @@ const (
 	Chatty Program = "chatty"
 	// Parent starts a Stubborn in its own process group, prints that one's process number and waits for SIGTERM.
 	Parent Program = "parent"
+	// Confess prints what its variable SECRET holds and ends with exit status 3.
+	Confess Program = "confess"
 	// Missing does not exist.
 	Missing Program = "missing"
 )
@@ -51,6 +53,9 @@ func (p Program) Main(args []string) {
 		for i := range 12 {
 			fmt.Println("giving up", i+1)
 		}
+		os.Exit(3)
+	case Confess:
+		fmt.Printf("cannot log in as ada:%s@db\n", os.Getenv("SECRET"))
 		os.Exit(3)
 	case Stubborn:
 		fmt.Println("ready")

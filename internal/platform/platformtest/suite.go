@@ -25,6 +25,8 @@ type Setup struct {
 	Service func(p Program, args ...string) deploy.Service
 	// Ports is the range that instances may use.
 	Ports deploy.PortSpan
+	// Dir is the folder in which the platform keeps its files.
+	Dir string
 }
 
 // patience bounds every waiting for something that will happen.
@@ -54,6 +56,11 @@ func Run(t *testing.T, make func(*testing.T) Setup) {
 		{"a revision is removed when nothing runs of it", remove},
 		{"a restarted controller finds every instance", adopt},
 		{"a context that has ended ends the waiting", cancelled},
+		{"secrets reach the program and nobody else", secrets},
+		{"a secret that is missing is refused before anything starts", missingSecret},
+		{"a secret that was changed is told of, and used by the next start", changedSecret},
+		{"no reason repeats a secret", redacted},
+		{"who only looks at secrets runs no command", glance},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(&world{T: t, Setup: make(t)}) })

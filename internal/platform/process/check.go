@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -25,7 +27,7 @@ func (p *Platform) check(ctx context.Context, v view) {
 	checked, err := v.folder.readReady()
 	ready := err == nil && checked == v.state.Child
 	for failed := 0; ; {
-		err := p.checkOnce(ctx, v.launch)
+		err := p.checkOnce(ctx, v)
 		if ctx.Err() != nil {
 			return
 		}
@@ -63,12 +65,13 @@ func (p *Platform) judge(v view, ready bool, reason error) {
 
 // checkOnce runs the command where the program runs, in its environment, and kills its whole group when it takes
 // too long.
-func (p *Platform) checkOnce(ctx context.Context, l launch) error {
-	settings := l.Spec.Settings
+func (p *Platform) checkOnce(ctx context.Context, v view) error {
+	l, settings := v.launch, v.launch.Spec.Settings
+	found := v.state.Child.secrets(settings.Process)
 	timeout := orDefault(settings.Health.Timeout, time.Second)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	c, err := l.scope().command(settings.Process, settings.Health.Command)
+	c, err := l.scope().command(settings.Process, settings.Health.Command, found)
 	if err != nil {
 		return err
 	}
@@ -84,7 +87,7 @@ func (p *Platform) checkOnce(ctx context.Context, l launch) error {
 		return fmt.Errorf("no answer within %s", timeout)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, said.line())
+		return fmt.Errorf("%w: %s", err, found.Redact(said.line()))
 	}
 	return nil
 }

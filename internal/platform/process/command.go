@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -11,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 // command is something that can be executed: every ${…} is filled in and the file exists.
@@ -21,18 +24,18 @@ type command struct {
 	env  []string
 }
 
-// program returns the instance's own command; the error says in words why it cannot be run.
-func (l launch) program() (command, error) {
+// program returns the instance's own command with the secrets that were found; the error says in words why it cannot be run.
+func (l launch) program(found secret.Set) (command, error) {
 	p := l.Spec.Settings.Process
 	if p == nil || len(p.Command) == 0 {
 		return command{}, fmt.Errorf("%s: the service has no process.command", l.ID)
 	}
-	return l.scope().command(p, p.Command)
+	return l.scope().command(p, p.Command, found)
 }
 
 // command returns words as a command with the folder and environment of p.
-func (s scope) command(p *deploy.Process, words []string) (c command, err error) {
-	c.args, c.env = s.expandAll(words), s.environ(p.Env)
+func (s scope) command(p *deploy.Process, words []string, found secret.Set) (c command, err error) {
+	c.args, c.env = s.expandAll(words), s.environ(p.Env, found)
 	if c.dir, err = filepath.Abs(cmp.Or(s.expand(p.Dir), ".")); err == nil {
 		err = checkDir(c.dir)
 	}
@@ -40,7 +43,7 @@ func (s scope) command(p *deploy.Process, words []string) (c command, err error)
 		return command{}, fmt.Errorf("%s: %w", c.args[0], err)
 	}
 	c.path, err = findProgram(c.args[0], c.dir, c.env)
-	return c, err
+	return c, found.Hide(err) // it quotes PATH, which may be of the server's environment
 }
 
 // findProgram returns the file that a command's first word names, as a shell in dir would find it: a word with a
@@ -111,6 +114,8 @@ func explain(err error) error {
 		return errors.New("the interpreter or loader that it names does not exist on this machine")
 	case errors.Is(err, unix.ENOEXEC):
 		return errors.New("it is not a program for this machine, nor a script with a #! line")
+	case errors.Is(err, unix.E2BIG):
+		return errors.New("its arguments and environment together are longer than Linux allows; give it less by process.env")
 	}
 	return err
 }

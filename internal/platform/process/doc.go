@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package process runs instances as processes of this machine.
 //
 // Between the controller and every program stands a shim: naru re-executing itself as `naru shim DIR`. The shim
@@ -6,6 +8,7 @@
 // an instance's folder, so the controller may be killed, upgraded or restarted at any moment: what it knows of
 // an instance is what the folder and the kernel say.
 //
+//	DIR/key                          digests of secrets are made with it
 //	DIR/instances/ID/spec.json       what to run, and on which port (written by the controller)
 //	DIR/instances/ID/state.json      what became of it (written by the shim)
 //	DIR/instances/ID/lock            locked by the shim for its whole life

@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -7,7 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/platform"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 // scope fills in the ${…} of one instance or revision.
@@ -42,8 +46,9 @@ var notInherited = []string{
 	"NARU_VERSION", "NARU_REVISION", "NARU_INSTANCE", "PORT",
 }
 
-// environ returns the instance's environment: the server's, then the service's, then naru's own names.
-func (s scope) environ(added map[string]string) []string {
+// environ returns the instance's environment: the server's, then the service's, then naru's own names. Secrets that were
+// not found are left out.
+func (s scope) environ(added map[string]deploy.Variable, found secret.Set) []string {
 	env := make(map[string]string)
 	for _, pair := range os.Environ() {
 		name, value, _ := strings.Cut(pair, "=")
@@ -52,8 +57,16 @@ func (s scope) environ(added map[string]string) []string {
 	for _, name := range notInherited {
 		delete(env, name)
 	}
-	for name, value := range added {
-		env[name] = s.expand(value)
+	for name, v := range added {
+		value, known := found.Value(name)
+		switch {
+		case known:
+			env[name] = value
+		case v.Secret():
+			delete(env, name)
+		default:
+			env[name] = s.expand(v.Text)
+		}
 	}
 	env["NARU_VERSION"], env["NARU_REVISION"], env["NARU_INSTANCE"] = s["VERSION"], s["REVISION"], s["INSTANCE"]
 	if s["PORT"] != "" {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -5,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 func TestExpand(t *testing.T) {
@@ -37,9 +40,9 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "/run/systemd/notify")
 	t.Setenv("KEPT", "kept")
 	t.Setenv("CHANGED", "no")
-	added := map[string]string{"CHANGED": "for ${VERSION}", "NARU_VERSION": "forged"}
+	added := map[string]deploy.Variable{"CHANGED": {Text: "for ${VERSION}"}, "NARU_VERSION": {Text: "forged"}}
 	spec := deploy.InstanceSpec{Service: "chat", Revision: "r7", Version: "3.1"}
-	env := launch{ID: "chat-r7-2", Port: 20007, Spec: spec}.scope().environ(added)
+	env := launch{ID: "chat-r7-2", Port: 20007, Spec: spec}.scope().environ(added, secret.Set{})
 	for _, want := range []string{
 		"KEPT=kept", "CHANGED=for 3.1", "PORT=20007",
 		"NARU_VERSION=3.1", "NARU_REVISION=r7", "NARU_INSTANCE=chat-r7-2",
@@ -48,7 +51,7 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("%s is missing in %q", want, env)
 		}
 	}
-	for _, pair := range append(env, launch{ID: "chat-r7-2", Spec: spec}.scope().environ(nil)...) {
+	for _, pair := range append(env, launch{ID: "chat-r7-2", Spec: spec}.scope().environ(nil, secret.Set{})...) {
 		if pair == "PORT=80" || pair == "NOTIFY_SOCKET=/run/systemd/notify" || pair == "NARU_VERSION=forged" {
 			t.Errorf("%s was handed on", pair)
 		}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -26,8 +28,8 @@ const (
 	readyFile = "ready"
 )
 
-// launch is spec.json: everything the shim needs, so that it asks nobody. The file is readable by its owner alone,
-// because the environment may hold secrets.
+// launch is spec.json: everything the shim needs but the secrets, which it is handed by a pipe. The file is readable by its
+// owner alone, because people write passwords into the environment all the same.
 type launch struct {
 	ID       string              `json:"id"`
 	Spec     deploy.InstanceSpec `json:"spec"`

@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -436,8 +438,9 @@ func TestCommandCheck(t *testing.T) {
 
 	flag := filepath.Join(t.TempDir(), "chat-r1-1.ok")
 	settings := service(platformtest.Echo)
-	settings.Process.Env = map[string]string{"FLAG": filepath.Dir(flag) + "/${INSTANCE}.ok"}
-	settings.Health.Command = []string{"sh", "-c", `test -e "$FLAG" && test -n "$PORT"`}
+	settings.Process.Env = map[string]deploy.Variable{"FLAG": {Text: filepath.Dir(flag) + "/${INSTANCE}.ok"}, "KEY": {File: filepath.Dir(flag) + "/key"}}
+	settings.Health.Command = []string{"sh", "-c", `test -e "$FLAG" && test -n "$PORT" && test "$KEY" = sesame`}
+	write(t, filepath.Dir(flag)+"/key", "sesame\n")
 	settings.Health.Interval = deploy.Duration(20 * time.Millisecond)
 	settings.Health.Timeout = deploy.Duration(5 * time.Second)
 	i := b.run(settings)
@@ -447,6 +450,7 @@ func TestCommandCheck(t *testing.T) {
 	if !ready(false)(i) {
 		t.Errorf("before the first check: %+v", i)
 	}
+	write(t, filepath.Dir(flag)+"/key", "changed\n") // the check is given what the program was started with
 	write(t, flag, "")
 	b.await(i.ID, ready(true))
 	<-changed

@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -11,6 +13,8 @@ import (
 	"time"
 
 	"github.com/DeRuina/timberjack"
+
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 const (
@@ -30,6 +34,7 @@ type output struct {
 	log  *timberjack.Logger
 	lost int // lines that could not be written since the last that could
 	last []string
+	hide secret.Set // what must not be among the last lines, which naru repeats
 }
 
 // openOutput appends to the log in a folder. It makes the folder and the file at once, so that a silent program has
@@ -84,12 +89,18 @@ func (o *output) remember(text []byte) {
 	if len(o.last) == tailLines {
 		o.last = append(o.last[:0], o.last[1:]...)
 	}
-	o.last = append(o.last, string(text[:min(len(text), tailBytes)]))
+	o.last = append(o.last, string(text))
 }
 
-// tail returns the last lines, at most ten and 2 KiB; of a longer text the end is kept.
+// tail returns the last lines, at most ten and 2 KiB, with the names of secrets in their place; of a longer text the end is
+// kept. What is cut off was searched for secrets before: of one that is cut nobody would know the rest.
 func (o *output) tail() string {
-	text := strings.Join(o.last, "\n")
+	lines := make([]string, len(o.last))
+	for i, line := range o.last {
+		line = o.hide.Redact(line)
+		lines[i] = line[:min(len(line), tailBytes)]
+	}
+	text := strings.Join(lines, "\n")
 	if cut := len(text) - tailBytes; cut > 0 {
 		text = strings.ToValidUTF8(text[cut:], "")
 	}

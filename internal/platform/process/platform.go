@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -10,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/naru-deploy/naru/internal/platform"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 var _ platform.Platform = (*Platform)(nil)
@@ -37,6 +40,7 @@ type Platform struct {
 	log     *slog.Logger
 	changed func(service string)
 	boot    string
+	key     secret.Key
 
 	busy    platform.Keyed // one Start or Stop at a time per instance, one Prepare or Remove per revision
 	claims  platform.Keyed // who of this process holds the lock of an instance's folder
@@ -83,6 +87,9 @@ func New(o Options) (*Platform, error) {
 	}
 	if err := os.MkdirAll(p.instances(), 0o700); err != nil {
 		return nil, fmt.Errorf("process platform: %w: the state folder must be writable", err)
+	}
+	if p.key, err = secret.OpenKey(filepath.Join(dir, "key")); err != nil {
+		return nil, fmt.Errorf("process platform: %w", err)
 	}
 	p.sweep()
 	return p, nil

@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -11,6 +13,7 @@ import (
 
 	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/platform"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 // record is record.json of a revision: what it was when it was deployed.
@@ -18,6 +21,8 @@ type record struct {
 	Artifact string `json:"artifact,omitempty"` // name of the copy in the folder artifact
 	Program  string `json:"program,omitempty"`  // the command's file, when there is no artifact
 	SHA256   string `json:"sha256,omitempty"`   // of that file
+
+	Secrets map[string]string `json:"secrets,omitempty"` // keyed digests, by place in the settings
 }
 
 const recordFile = "record.json"
@@ -35,7 +40,7 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 	defer unlock()
 	dir := p.revision(rev.Service, rev.ID)
 	if _, err := os.Stat(filepath.Join(dir, recordFile)); err == nil {
-		return p.Readiness(rev)
+		return p.ready(ctx, rev, false)
 	}
 	r, err := p.capture(ctx, rev, dir)
 	if err != nil {
@@ -53,6 +58,12 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision, dir string)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return record{}, err
 	}
+	found, problems := p.find(ctx, rev, nil, false)
+	if problems != nil {
+		return record{}, secret.Err(problems)
+	}
+	p.warn(rev, found)
+	r.Secrets = p.key.Digests(rev.Service, environment, found)
 	s := scope{"VERSION": rev.Version, "REVISION": rev.ID}
 	if proc.Artifact != "" {
 		source := s.expand(proc.Artifact)
@@ -65,7 +76,7 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision, dir string)
 	if perInstance(proc) {
 		return r, nil
 	}
-	c, err := s.command(proc, proc.Command)
+	c, err := s.command(proc, proc.Command, found)
 	if err != nil {
 		return record{}, fmt.Errorf("%w; build the program or correct process.command and process.dir", err)
 	}
@@ -83,8 +94,13 @@ func perInstance(proc *deploy.Process) bool {
 	})
 }
 
-// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do.
+// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do. Secrets are
+// looked for, but the commands that print some are not run: Examine does that.
 func (p *Platform) Readiness(rev deploy.Revision) error {
+	return p.ready(context.Background(), rev, true)
+}
+
+func (p *Platform) ready(ctx context.Context, rev deploy.Revision, glance bool) error {
 	if err := errors.Join(checkName(rev.Service), checkName(rev.ID)); err != nil {
 		return err
 	}
@@ -92,11 +108,15 @@ func (p *Platform) Readiness(rev deploy.Revision) error {
 	if err := p.unchanged(spec); err != nil {
 		return err
 	}
+	found, problems := p.find(ctx, rev, nil, glance)
+	if problems != nil {
+		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, secret.Err(problems))
+	}
 	if proc := rev.Settings.Process; proc == nil || len(proc.Command) == 0 || perInstance(proc) {
 		return nil
 	}
 	l := launch{Spec: spec, Artifact: p.artifact(rev.Service, rev.ID)}
-	if _, err := l.program(); err != nil {
+	if _, err := l.program(found); err != nil {
 		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, err)
 	}
 	return nil

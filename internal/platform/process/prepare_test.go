@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -57,12 +59,24 @@ func TestPrepareSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestSecretPathIsNotQuoted(t *testing.T) {
+	b := open(t)
+	t.Setenv("TEST_PATH", "/no/such/folder/of/programs")
+	rev := revision(1, deploy.Service{Process: &deploy.Process{
+		Command: []string{"no-such-program"}, Dir: "/", Env: map[string]deploy.Variable{"PATH": {Text: "${env:TEST_PATH}:/none"}},
+	}})
+	err := b.Prepare(t.Context(), rev)
+	if err == nil || !strings.Contains(err.Error(), "no such program in PATH ([PATH]:/none)") {
+		t.Error(err)
+	}
+}
+
 func TestProgramInPathOfTheService(t *testing.T) {
 	b := open(t)
 	dir := t.TempDir()
 	script(t, dir+"/program", "hello")
 	rev := revision(1, deploy.Service{Process: &deploy.Process{
-		Command: []string{"program"}, Dir: "/", Env: map[string]string{"PATH": dir + ":/usr/bin:/bin"},
+		Command: []string{"program"}, Dir: "/", Env: map[string]deploy.Variable{"PATH": {Text: dir + ":/usr/bin:/bin"}},
 	}})
 	if err := b.Prepare(t.Context(), rev); err != nil {
 		t.Error(err)

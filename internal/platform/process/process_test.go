@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -58,7 +60,7 @@ var testPorts = deploy.PortSpan{Low: 21000, High: 24999}
 func TestPlatform(t *testing.T) {
 	platformtest.Run(t, func(t *testing.T) platformtest.Setup {
 		b := open(t)
-		return platformtest.Setup{Platform: b.Platform, Again: b.again, Service: service, Ports: testPorts}
+		return platformtest.Setup{Platform: b.Platform, Again: b.again, Service: service, Ports: testPorts, Dir: b.dir}
 	})
 }
 
@@ -170,9 +172,9 @@ func (b *bench) run(settings deploy.Service) deploy.Instance {
 	b.t.Helper()
 	rev := revision(1, settings)
 	if rev.Settings.Process.Env == nil {
-		rev.Settings.Process.Env = map[string]string{}
+		rev.Settings.Process.Env = map[string]deploy.Variable{}
 	}
-	rev.Settings.Process.Env["TEST_DIR"] = b.dir // by which descendants finds what it starts
+	rev.Settings.Process.Env["TEST_DIR"] = deploy.Variable{Text: b.dir} // by which descendants finds what it starts
 	if err := b.Prepare(b.t.Context(), rev); err != nil {
 		b.t.Fatal(err)
 	}

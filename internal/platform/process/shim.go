@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -9,12 +11,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 // shim is the parent of one program, in a process of its own.
 type shim struct {
 	folder folder
 	launch launch
+	found  secret.Set // from the controller, by a pipe: it is on no disk
 	state  state
 	output *output
 	copied chan struct{} // closed when the program's output has been read to its end
@@ -72,6 +77,10 @@ func (s *shim) load() (err error) {
 	if s.launch, err = s.folder.readLaunch(); err != nil {
 		return err
 	}
+	if s.found, err = secret.Receive(os.Stdin); err != nil {
+		return fmt.Errorf("receive the environment: %w", err)
+	}
+	letGo(os.Stdin)                     // of the only copy outside this process
 	previous, _ := s.folder.readState() // none, or damaged: counting starts anew
 	s.state = state{Exits: previous.Exits, Ended: previous.Ended, Reason: previous.Reason}
 	if s.state.Boot, err = bootID(); err != nil {
@@ -83,6 +92,7 @@ func (s *shim) load() (err error) {
 
 func (s *shim) run() error {
 	s.output = openOutput(s.launch.Logs)
+	s.output.hide = s.found
 	defer s.output.close()
 	if err := s.start(); err != nil {
 		s.state.end(time.Now(), err.Error())
@@ -147,14 +157,17 @@ func describe(status unix.WaitStatus) string {
 }
 
 // release lets go of the controller: its pipe is closed, which tells it that the record is there.
-func release() {
+func release() { letGo(os.Stdout, os.Stderr) }
+
+// letGo puts nothing in the place of standard files, so that no other file ever has their numbers.
+func letGo(files ...*os.File) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return
 	}
 	defer null.Close()
-	for _, fd := range []int{1, 2} {
-		_ = unix.Dup3(int(null.Fd()), fd, 0)
+	for _, f := range files {
+		_ = unix.Dup3(int(null.Fd()), int(f.Fd()), 0)
 	}
 }
 
@@ -179,7 +192,7 @@ func closeInherited() {
 
 // start starts the program; the error is the reason in words.
 func (s *shim) start() error {
-	c, err := s.launch.program()
+	c, err := s.launch.program(s.found)
 	if err != nil {
 		return fmt.Errorf("cannot start %w", err)
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package process
 
 import (
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 // handshake is how long a shim may take to record the start. When it takes longer, or when the context ends, Start
@@ -40,7 +43,19 @@ func (p *Platform) Start(ctx context.Context, id string, spec deploy.InstanceSpe
 	if err != nil || !ready {
 		return err
 	}
-	return p.spawn(ctx, f)
+	// The port is promised by now, so the scope is whole. Stop waits for the instance's lock meanwhile, as for any start.
+	l, err := f.readLaunch()
+	if err != nil {
+		return fmt.Errorf("start %s: %w", id, err)
+	}
+	found, problems := p.find(ctx, revisionOf(spec), l.scope(), false)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("start %s: %w", id, ctx.Err())
+	case problems != nil:
+		return p.refuse(f, fmt.Errorf("cannot start %s: %w", id, secret.Err(problems)))
+	}
+	return p.spawn(ctx, f, found)
 }
 
 // makeReady clears the place of a new run and writes its spec. It reports false when there is nothing to spawn:
@@ -124,7 +139,12 @@ func (p *Platform) refuse(f folder, reason error) error {
 }
 
 // spawn runs the shim in a session of its own and waits for its word.
-func (p *Platform) spawn(ctx context.Context, f folder) error {
+func (p *Platform) spawn(ctx context.Context, f folder, found secret.Set) error {
+	parcel, err := wrap(found)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", f.id(), err)
+	}
+	defer parcel.Close()
 	read, write, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("start %s: %w", f.id(), err)
@@ -132,7 +152,7 @@ func (p *Platform) spawn(ctx context.Context, f folder) error {
 	defer read.Close()
 	cmd := exec.Command(p.exe, "shim", string(f))
 	cmd.Args[0] = "naru" // what ps shows, also when the file is /proc/self/exe
-	cmd.Stdout, cmd.Stderr = write, write
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = parcel, write, write
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
 	err = p.startShim(cmd)
 	_ = write.Close()

@@ -40,6 +40,15 @@ func Find() (*Engine, error) {
 	if os.Getenv("DOCKER_HOST") != "" {
 		return nil, fmt.Errorf("no Docker engine answers at DOCKER_HOST=%s: %w", running.Host, err)
 	}
+	return begin("")
+}
+
+// Small starts an engine of its own whose data folder is a disk of so many bytes, such as 64m. The error says why that is not
+// possible here: tests skip with it.
+func Small(size string) (*Engine, error) { return begin(size) }
+
+// begin starts an engine in a temporary folder; size bounds its data folder, empty: as large as the disk.
+func begin(size string) (*Engine, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("no Docker engine answers, and starting one for the tests takes root")
 	}
@@ -51,12 +60,30 @@ func Find() (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{Host: "unix://" + filepath.Join(dir, "docker.sock"), dir: dir}
-	e.bridge = e.addBridge()
+	if size != "" {
+		if err := e.mount(size); err != nil {
+			e.Stop()
+			return nil, err
+		}
+	}
+	e.bridge = e.addBridge(len(size)) // another one beside it has another
 	if err := e.start(); err != nil {
 		e.Stop()
 		return nil, err
 	}
 	return e, nil
+}
+
+// mount puts a small disk, in memory, where the engine keeps its data.
+func (e *Engine) mount(size string) error {
+	data := filepath.Join(e.dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return err
+	}
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "naru-dockertest", data).CombinedOutput(); err != nil {
+		return fmt.Errorf("a small disk cannot be mounted here: %w: %s", err, out)
+	}
+	return nil
 }
 
 // Own reports whether the engine is the tests' own, which may be restarted.
@@ -79,9 +106,9 @@ func (e *Engine) answers() error {
 
 // addBridge makes a network bridge of our own, so that several engines do not share docker0. Where that is not possible the
 // engine makes docker0 itself.
-func (e *Engine) addBridge() string {
-	n := os.Getpid() % 250
-	name := fmt.Sprintf("naru%d", os.Getpid()%100000)
+func (e *Engine) addBridge(which int) string {
+	n := (os.Getpid() + 7*which) % 250
+	name := fmt.Sprintf("naru%d-%d", os.Getpid()%100000, which)
 	for _, args := range [][]string{
 		{"link", "add", "name", name, "type", "bridge"},
 		{"addr", "add", fmt.Sprintf("10.213.%d.1/24", n), "dev", name},
@@ -139,6 +166,9 @@ func (e *Engine) Down() error {
 // Up starts it again.
 func (e *Engine) Up() error { return e.start() }
 
+// detach is MNT_DETACH, which the package unix has for Linux alone: the clients of naru are to build elsewhere, tests included.
+const detach = 2
+
 // Stop removes everything that Find has made.
 func (e *Engine) Stop() {
 	if !e.Own() {
@@ -161,7 +191,7 @@ func (e *Engine) Stop() {
 		_ = exec.Command("ip", "link", "del", e.bridge).Run()
 	}
 	for _, left := range []string{"data", "exec/netns/default"} { // dockerd leaves these mounted
-		_ = unix.Unmount(filepath.Join(e.dir, left), unix.MNT_DETACH)
+		_ = unix.Unmount(filepath.Join(e.dir, left), detach)
 	}
 	_ = os.RemoveAll(e.dir)
 }

@@ -1,0 +1,142 @@
+package docker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/client"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform/docker/dockertest"
+	"github.com/naru-deploy/naru/internal/platform/platformtest"
+)
+
+// changes fails unless these places have changed, and nothing stands against a start.
+func (b *bench) changes(rev deploy.Revision, want ...string) {
+	b.t.Helper()
+	changed, problems := b.Examine(b.t.Context(), rev)
+	if !slices.Equal(changed, want) || problems != nil {
+		b.t.Errorf("changed: %q, want %q; problems: %v", changed, want, problems)
+	}
+}
+
+// The variables of an env_file are as secret as others: what is kept of them is a digest.
+func TestEnvFileIsNotKept(t *testing.T) {
+	b := open(t)
+	file := filepath.Join(t.TempDir(), "env")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("SECRET=marlin-2204\nLEVEL=low\n")
+	s := service(platformtest.Confess)
+	s.Docker.EnvFile = file
+	s.Docker.Env = map[string]deploy.Variable{"LEVEL": {Text: "high"}}
+	rev := revision(1, s)
+	if err := b.Prepare(t.Context(), rev); err != nil {
+		t.Fatal(err)
+	}
+	b.changes(rev)
+	b.start(rev, 1)
+	contains(t, b.await("chat-r1-1", exited).Reason, "cannot log in as ada:[SECRET]@db")
+	c, err := b.api.ContainerInspect(t.Context(), b.name("chat-r1-1"), client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := c.Container.Config.Env
+	if !slices.Contains(env, "SECRET=marlin-2204") || !slices.Contains(env, "LEVEL=high") || fmt.Sprint(c.Container.Config.Labels[labelSecrets]) != "LEVEL SECRET" {
+		t.Errorf("the container has %q, %v", env, c.Container.Config.Labels)
+	}
+	text, err := os.ReadFile(b.recordFile("chat", "r1"))
+	if err != nil || strings.Contains(string(text), "marlin") || !strings.Contains(string(text), `"docker.env_file": "`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	write("# a comment\nLEVEL=low\nSECRET=marlin-2204\n")
+	b.changes(rev)
+	write("SECRET=marlin-2205\nLEVEL=low\n")
+	b.changes(rev, "docker.env_file")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	_, problems := b.Examine(t.Context(), rev)
+	if len(problems) != 1 || problems[0].Path != "docker.env_file" {
+		t.Errorf("%+v", problems)
+	}
+	for _, err := range []error{b.Readiness(rev), b.Prepare(t.Context(), rev)} {
+		if err == nil {
+			t.Fatal("the file is gone, and nothing is said")
+		}
+		contains(t, err.Error(), "docker.env_file: open "+file+": no such file or directory; make it on the machine that naru serves on")
+	}
+}
+
+func TestSecretThatIsNoText(t *testing.T) {
+	b := open(t)
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("\xff\xfe\xfd\xfc"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := service(platformtest.Echo)
+	s.Docker.Env = map[string]deploy.Variable{"KEY": {File: file}}
+	err := b.Prepare(t.Context(), revision(1, s))
+	if err == nil {
+		t.Fatal("the engine would have got something else")
+	}
+	contains(t, err.Error(), "docker.env.KEY: is not UTF-8 text", "base64")
+}
+
+// The name of an image may come to mean another one: at its registry, which pull: always asks, or on this machine.
+func TestTagThatMoves(t *testing.T) {
+	b := open(t)
+	r := serveImages(t, "1.0")
+	s := service(platformtest.Echo)
+	s.Docker.Image = r.name + "/team/moves:${VERSION}"
+	revs := map[string]deploy.Revision{}
+	for number, pull := range []string{"always", "missing"} {
+		s.Docker = new(*s.Docker)
+		s.Docker.Pull = pull
+		rev := revision(number+1, s)
+		rev.Version = "1.0"
+		if err := b.Prepare(t.Context(), rev); err != nil {
+			t.Fatal(err)
+		}
+		b.moved(rev, false)
+		revs[pull] = rev
+	}
+	r.push(t, "1.0", "moved")
+	b.moved(revs["always"], true)
+	b.moved(revs["missing"], false)
+	program, err := dockertest.Build(programs, "./dockertest/program")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := theEngine.Image(t.Context(), r.name+"/team/moves:1.0", program, "ENV WORD=built"); err != nil {
+		t.Fatal(err)
+	}
+	b.moved(revs["missing"], true)
+	r.user, r.password = "ada", "secret"
+	login(t, `{}`)
+	_, err = b.Moved(t.Context(), revs["always"])
+	if err == nil {
+		t.Fatal("the registry says nothing, and it is not said")
+	}
+	contains(t, err.Error(), "the registry was asked whether "+r.name+"/team/moves:1.0 is another image by now", "run docker login "+r.name)
+	if err := b.Readiness(revs["always"]); err != nil {
+		t.Errorf("a way back does not need the registry: %v", err)
+	}
+	b.changes(revs["always"])
+}
+
+// moved fails unless it is so of the name of a revision's image.
+func (b *bench) moved(rev deploy.Revision, want bool) {
+	b.t.Helper()
+	if got, err := b.Moved(b.t.Context(), rev); got != want || err != nil {
+		b.t.Errorf("%s has moved: %t, %v", rev.Settings.Docker.Image, got, err)
+	}
+}
