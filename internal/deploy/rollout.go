@@ -37,6 +37,8 @@ type Rollout struct {
 	To      string `json:"to"`
 	By      string `json:"by,omitempty"` // the command that began it: deploy, rollback, retry
 
+	Straight bool `json:"straight,omitempty"` // to a revision that is known to be good, without its strategy's steps
+
 	Forth []Step  `json:"forth"`
 	Back  []Step  `json:"back"`
 	Start Picture `json:"start"` // how the traffic stood when it began
