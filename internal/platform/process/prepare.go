@@ -35,7 +35,7 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 	defer unlock()
 	dir := p.revision(rev.Service, rev.ID)
 	if _, err := os.Stat(filepath.Join(dir, recordFile)); err == nil {
-		return p.Readiness(rev)
+		return p.startable(rev)
 	}
 	r, err := p.capture(ctx, rev, dir)
 	if err != nil {
@@ -61,6 +61,9 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision, dir string)
 			return record{}, err
 		}
 		s["ARTIFACT"] = filepath.Join(dir, "artifact", r.Artifact)
+		if err := p.describe(s["ARTIFACT"], dir); err != nil {
+			return record{}, err
+		}
 	}
 	if perInstance(proc) {
 		return r, nil
@@ -83,8 +86,18 @@ func perInstance(proc *deploy.Process) bool {
 	})
 }
 
-// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do.
+// Readiness reports whether the revision could be started now and is what it was: nil, or what stands against it and what
+// to do. The copy of its artifact is compared file by file; what has not been touched since is not read again.
 func (p *Platform) Readiness(rev deploy.Revision) error {
+	if err := p.startable(rev); err != nil {
+		return err
+	}
+	return p.intact(rev)
+}
+
+// startable is Readiness for a revision that may be running: a program that has written into its own copy must not be
+// kept from being started again.
+func (p *Platform) startable(rev deploy.Revision) error {
 	if err := errors.Join(checkName(rev.Service), checkName(rev.ID)); err != nil {
 		return err
 	}
