@@ -24,8 +24,10 @@ import (
 // Platform is what the engine needs of the place where instances run.
 type Platform interface {
 	platform.Platform
-	// Readiness says why a revision could not be started now, or nil.
+	// Readiness says why a revision could not be started now as it was, or nil.
 	Readiness(rev deploy.Revision) error
+	// FreePorts counts the ports of a range that instances could be given now, and stops counting at enough.
+	FreePorts(span deploy.PortSpan, enough int) (int, error)
 }
 
 // Dataplane is what the engine needs of the proxies.
@@ -91,6 +93,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, l := range e.loops {
 		e.start(l)
 	}
+	e.running.Go(func() { e.keepHouse(ctx) })
 	e.mu.Unlock()
 	<-ctx.Done()
 	e.mu.Lock()
