@@ -48,12 +48,17 @@ const (
 
 // Retain says of every revision that is kept what for; one that is not in the answer may go. Pinned ones take no place
 // from others. Of the rest the places go first to those that serve or are needed, then to those that have served,
-// the last one first, and then to those that never did: a row of failures displaces nothing that one would go back to.
+// the last one first, and then to those that never did: a row of failures displaces nothing that one would go back to, nor
+// does the last of them, which may be retried.
 func (s State) Retain(k Keep, held []Held, now time.Time) map[string]Why {
 	kept := make(map[string]Why, len(held))
 	needed := s.needed()
 	var rest []Held
+	taken := 0
 	for _, h := range held {
+		if h.ID == s.Stable || h.ID == s.Previous || needed[h.ID] && h.Served {
+			taken++
+		}
 		switch {
 		case h.ID == s.Stable:
 			kept[h.ID] = WhyServes
@@ -73,8 +78,9 @@ func (s State) Retain(k Keep, held []Held, now time.Time) map[string]Why {
 		return cmp.Or(b.Used.Compare(a.Used), cmp.Compare(Number(b.ID), Number(a.ID)))
 	})
 	for _, h := range rest {
-		if len(kept) < k.Revisions && now.Sub(h.Used) <= k.Age.D() {
+		if taken < k.Revisions && now.Sub(h.Used) <= k.Age.D() {
 			kept[h.ID] = WhyRecent
+			taken++
 		}
 	}
 	for _, h := range held {

@@ -45,6 +45,7 @@ func TestRetain(t *testing.T) {
 		{"pinned stable", with(func(s *State) { s.Pins = []string{"r9"} }), Keep{2, 1}, held(9), []int{8, 9}},
 		{"failures displace nothing", rest, Keep{4, Duration(time.Hour * 99)}, failed, []int{2, 3, 8, 9}},
 		{"failures have the places that are left", rest, Keep{6, Duration(time.Hour * 99)}, failed, []int{1, 2, 3, 7, 8, 9}},
+		{"the last failure, which may be retried, displaces nothing", with(func(s *State) { s.Rollout = &Rollout{From: "r9", To: "r7", Result: RolledBack} }), Keep{4, Duration(time.Hour * 99)}, failed, []int{2, 3, 7, 8, 9}},
 		{"what is still warm", with(func(s *State) { s.Rest.Groups = append(s.Rest.Groups, Group{Revision: "r3", Idle: true}) }), Keep{2, 1}, held(9), []int{3, 8, 9}},
 		{"what is owed", with(func(s *State) { s.Obligations = []Obligation{{Revision: "r4"}} }), Keep{2, 1}, held(9), []int{4, 8, 9}},
 		{"what still drains", with(func(s *State) { s.Routing.Members = []Member{{Revision: "r5"}} }), Keep{2, 1}, held(9), []int{5, 8, 9}},

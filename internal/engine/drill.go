@@ -121,7 +121,7 @@ func (l *loop) endDrill(d *drilling, r DrillReport) {
 		l.drilling = nil
 	}
 	l.ready.due = time.Time{}
-	text := fmt.Sprintf("a drill of %s has passed: healthy after %s", r.Revision, brief(r.Healthy))
+	text := fmt.Sprintf("a drill of %s has passed: healthy after %s", r.Revision, r.Healthy)
 	if !r.Passed {
 		text = fmt.Sprintf("a drill of %s has failed: %s", r.Revision, r.Reason)
 	}
@@ -142,13 +142,13 @@ func (e *Engine) drill(ctx, life context.Context, d *drilling) DrillReport {
 	}
 	if err != nil {
 		r.Reason = err.Error()
-		r.Log = e.lastLines(life, d.id)
+		r.Log = e.lastLines(life, d.id, began)
 	}
 	if gone := e.o.Platform.Stop(life, d.id, d.rev.Settings.StopTimeout.D()); gone != nil {
 		err = errors.Join(err, gone)
 		r.Reason = strings.TrimPrefix(r.Reason+"; ", "; ") + "it could not be removed: " + gone.Error()
 	}
-	r.Passed, r.Took = err == nil, deploy.Duration(time.Since(began))
+	r.Passed, r.Took = err == nil, since(began)
 	return r
 }
 
@@ -161,7 +161,7 @@ func (e *Engine) rehearse(ctx context.Context, d *drilling, r *DrillReport) erro
 	if err := e.o.Platform.Prepare(ctx, d.rev); err != nil {
 		return err
 	}
-	r.Prepared = deploy.Duration(time.Since(began))
+	r.Prepared = since(began)
 	spec := deploy.InstanceSpec{Service: d.rev.Service, Revision: d.rev.ID, Version: d.rev.Version, Slot: drillSlot, Settings: d.rev.Settings, Ports: e.o.Ports}
 	started := time.Now()
 	if err := e.o.Platform.Start(ctx, d.id, spec); err != nil {
@@ -175,7 +175,7 @@ func (e *Engine) rehearse(ctx context.Context, d *drilling, r *DrillReport) erro
 		i, err := e.drilled(ctx, d)
 		if err == nil {
 			if err = e.well(ctx, d.rev.Settings, i); err == nil {
-				r.Healthy = deploy.Duration(time.Since(started))
+				r.Healthy = since(started)
 				return nil
 			}
 		}
@@ -229,9 +229,9 @@ func (e *Engine) well(ctx context.Context, s deploy.Service, i deploy.Instance) 
 	return proxy.Probe(ctx, health(s.Health), i.Address)
 }
 
-// lastLines are the last of what an instance printed; a log that cannot be read has none.
-func (e *Engine) lastLines(ctx context.Context, id string) (lines []string) {
-	log, err := e.o.Platform.Logs(ctx, id, platform.LogOptions{Tail: drillLines})
+// lastLines are the last of what an instance printed since a moment; a log that cannot be read has none.
+func (e *Engine) lastLines(ctx context.Context, id string, since time.Time) (lines []string) {
+	log, err := e.o.Platform.Logs(ctx, id, platform.LogOptions{Tail: drillLines, Since: since})
 	if err != nil {
 		return nil
 	}
@@ -259,6 +259,7 @@ func (l *loop) withoutDrills(listed []deploy.Instance) []deploy.Instance {
 	return out
 }
 
-func brief(d deploy.Duration) string {
-	return deploy.Duration(d.D().Round(10 * time.Millisecond)).String()
+// since is how long ago a moment is, as exactly as it means anything.
+func since(moment time.Time) deploy.Duration {
+	return deploy.Duration(time.Since(moment).Round(100 * time.Microsecond))
 }

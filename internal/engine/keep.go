@@ -97,7 +97,16 @@ func (l *loop) retention() deploy.Keep {
 
 func (l *loop) keepWords() string {
 	k := l.retention()
-	return fmt.Sprintf("keep: %d revisions, %s", k.Revisions, k.Age)
+	return fmt.Sprintf("keep: %d revisions, %s", k.Revisions, days(k.Age))
+}
+
+// days writes whole days as the file does.
+func days(d deploy.Duration) string {
+	const day = deploy.Duration(24 * time.Hour)
+	if d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return d.String()
 }
 
 // retained says of each revision that is kept what for; records are the rollouts of the service.
