@@ -171,7 +171,9 @@ func TestGrowthIsFound(t *testing.T) {
 	}
 	for name, b := range bounds {
 		for _, n := range []int{24, 100, 500} {
-			leak := func(per float64) []string { return grows(run(n, name, func(i int) float64 { return 10 + per*float64(i) })) }
+			leak := func(per float64) []string {
+				return grows(run(n, name, func(i int) float64 { return 10 + per*float64(i) }))
+			}
 			early := float64(n / 4)
 			small := b.perDeploy + (b.part*(10+early)+1)/float64(n/2) + b.part*2
 			if found := leak(2*small + 0.1); len(found) != 1 || !strings.HasPrefix(found[0], name) {
