@@ -144,9 +144,12 @@ func (e *Engine) drill(ctx, life context.Context, d *drilling) DrillReport {
 		r.Reason = err.Error()
 		r.Log = e.lastLines(life, d.id, began)
 	}
-	if gone := e.o.Platform.Stop(life, d.id, d.rev.Settings.StopTimeout.D()); gone != nil {
-		err = errors.Join(err, gone)
-		r.Reason = strings.TrimPrefix(r.Reason+"; ", "; ") + "it could not be removed: " + gone.Error()
+	switch left := e.o.Platform.Stop(life, d.id, d.rev.Settings.StopTimeout.D()); {
+	case left != nil && life.Err() != nil:
+		r.Reason += ", and the next one removes what it has started"
+	case left != nil:
+		err = errors.Join(err, left)
+		r.Reason = strings.TrimPrefix(r.Reason+"; ", "; ") + "it could not be removed, which is tried again: " + left.Error()
 	}
 	r.Passed, r.Took = err == nil, since(began)
 	return r
