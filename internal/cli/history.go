@@ -68,13 +68,19 @@ func writeHistory(w io.Writer, service string, rollouts []api.Rollout, revisions
 			yes(r.Receipt), keeping(r.Kept, r.Pinned), message})
 	}
 	writeTable(w, rows)
-	fmt.Fprintln(w)
-	writeKept(w, revisions)
+	var kept []string
+	for _, r := range revisions {
+		kept = append(kept, named(r.ID, r.Version))
+	}
+	fmt.Fprintf(w, "\nkept revisions: %s\n", orNone(kept))
+	if len(revisions) > 0 {
+		writeKept(w, revisions)
+	}
 }
 
 // writeKept lists the revisions that one can go back to.
 func writeKept(w io.Writer, revisions []engine.KeptRevision) {
-	rows := [][]string{{"KEPT", "VERSION", "BY", "MADE", "FOR", "READY", "MESSAGE"}}
+	rows := [][]string{{"REVISION", "VERSION", "BY", "MADE", "KEPT FOR", "READY", "MESSAGE"}}
 	for _, r := range revisions {
 		why := cmp.Or(string(r.Kept), "nothing: it goes soon")
 		if r.Pinned && r.Kept != deploy.WhyPinned {

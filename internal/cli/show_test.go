@@ -62,8 +62,8 @@ func TestStatuses(t *testing.T) {
 	writeStatus(&out, engine.Status{Service: "new"})
 	writeStatus(&out, engine.Status{Service: "chat", Wanted: 2,
 		Stable: &engine.RevisionRef{Revision: "r2", Version: "3.0"}, Canary: &engine.RevisionRef{Revision: "r3", Version: "3.1"},
-		Rollout:     &engine.RolloutStatus{ID: "chat-3", From: "r2", To: "r3", Step: 1, Steps: 2, Name: "1 of 2", Phase: deploy.Starting, Reason: "chat-r3-1 to be healthy", Waiting: "chat-r3-1 to be healthy", Previews: "http://127.0.0.1:40001"},
-		Traffic:     []engine.TrafficStatus{{Revision: "r2", Share: 66.67, Requests: 12345, Failed: 1, P50: .42, P99: 3.1}},
+		Rollout: &engine.RolloutStatus{ID: "chat-3", From: "r2", To: "r3", Step: 1, Steps: 2, Name: "1 of 2", Phase: deploy.Starting, Reason: "chat-r3-1 to be healthy", Waiting: "chat-r3-1 to be healthy", Previews: "http://127.0.0.1:40001"},
+		Traffic: []engine.TrafficStatus{{Revision: "r2", Share: 66.67, Requests: 12345, Failed: 1, P50: .42, P99: 3.1}},
 		Rollback: &engine.RollbackStatus{RevisionRef: engine.RevisionRef{Revision: "r2", Version: "3.0"}, Readiness: &engine.Readiness{Checks: []engine.Check{
 			{Name: "program", Detail: "the copy of the artifact of chat r2 is gone; deploy version 3.0 again"}, {Name: "allowed", OK: true}}}},
 		Drill:       &engine.RevisionRef{Revision: "r1", Version: "2.9"},

@@ -121,6 +121,16 @@ func TestRevisionsAreKept(t *testing.T) {
 	s.keeps("chat", "r3", "r4", "r5")
 }
 
+// A revision that has not served for longer than its age goes, but for the one to go back to.
+func TestOldRevisionsGo(t *testing.T) {
+	t.Parallel()
+	s := start(t, strings.ReplaceAll(keeper(quickly), "{revisions: 3}", "{revisions: 10, age: 1ms}"))
+	for n := range 4 {
+		whole(t, s.deploy(0, "chat", fmt.Sprintf("3.%d", n)), deploy.Promoted)
+	}
+	s.keeps("chat", "r3", "r4")
+}
+
 // A row of failures displaces nothing that one would go back to.
 func TestFailuresDisplaceNothing(t *testing.T) {
 	t.Parallel()

@@ -59,27 +59,6 @@ func (p *Platform) pull(ctx context.Context, name string) error {
 	return fmt.Errorf("pull %s: %w", name, refused(err, registry, auth != ""))
 }
 
-// offered asks the registry whether it still has an image, without fetching it.
-func (p *Platform) offered(ctx context.Context, name string) error {
-	ref, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
-		return fmt.Errorf("%q is no image: %w", name, err)
-	}
-	registry := reference.Domain(ref)
-	auth, err := credentials(ctx, registry)
-	if err != nil {
-		return err
-	}
-	api, err := p.engine.api()
-	if err != nil {
-		return err
-	}
-	if _, err := api.DistributionInspect(ctx, name, client.DistributionInspectOptions{EncodedRegistryAuth: auth}); err != nil {
-		return fmt.Errorf("and it could not be pulled again: %w", refused(err, registry, auth != ""))
-	}
-	return nil
-}
-
 // refused says why an image could not be pulled. Registries do not tell one that may not be seen from one that is not there.
 func refused(err error, registry string, loggedIn bool) error {
 	text := words(err)

@@ -109,6 +109,10 @@ func TestReadinessAsksTheRegistry(t *testing.T) {
 		t.Errorf("the registry has it: %v", err)
 	}
 	r.empty()
+	if err := b.Readiness(rev); err != nil {
+		t.Errorf("the registry was asked again at once: %v", err)
+	}
+	clear(b.offers) // as if time had passed
 	if err := b.Readiness(rev); err == nil {
 		t.Error("neither machine nor registry have the image, and nothing is said")
 	} else {
