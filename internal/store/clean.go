@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -15,8 +16,9 @@ const Rows = 1000
 // Row is what stays of a rollout when its details go: what history shows.
 func (r Record) Row() Record {
 	o := r.Rollout
+	reason, _, _ := strings.Cut(o.Reason, "\n") // without the last lines of a program that did not run
 	row := deploy.Rollout{ID: o.ID, Service: o.Service, From: o.From, To: o.To, By: o.By, Straight: o.Straight, Phase: o.Phase,
-		Result: o.Result, Reason: o.Reason, Created: o.Created, Closed: o.Closed}
+		Result: o.Result, Reason: reason, Created: o.Created, Closed: o.Closed}
 	return Record{Rollout: row, Version: r.Version, Message: r.Message, Who: r.Who, Cut: true}
 }
 
@@ -53,6 +55,10 @@ func cutRecords(b *bbolt.Bucket, cut []string) error {
 			continue
 		}
 		if err := json.Unmarshal(text, &r); err != nil {
+			return err
+		}
+		// Deleted first, because only then the pages that a large record leaves nearly empty are joined.
+		if err := b.Delete(number(sequence(id))); err != nil {
 			return err
 		}
 		if err := put(b, number(sequence(id)), r.Row()); err != nil {

@@ -39,7 +39,7 @@ var bounds = map[string]slack{
 	"serve memory kB":  {part: 0.25, perDeploy: 8}, // what the runtime gives back when it likes
 	"proxy memory kB":  {part: 0.25, perDeploy: 8},
 	"disk kB":          {part: 0.1},
-	"store kB":         {perDeploy: 3}, // a row of history for each of the last 1000 rollouts, and the last 20,000 events
+	"store kB":         {perDeploy: 2}, // a row of history for each of the last 1000 rollouts, and the last 20,000 events
 }
 
 // grows says which figures are larger at the end of a run than at its beginning, by more than their slack. It compares the
