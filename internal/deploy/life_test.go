@@ -129,7 +129,9 @@ func (l *life) turn() error {
 		return err
 	}
 	l.speak()
-	l.clean()
+	if l.tick%8 == 0 { // else most of the time would go into it
+		l.clean()
+	}
 	before, o := l.state, l.w.observe(l.state)
 	state, acts := l.m.decide(before, o)
 	if err := judge(l, before, o, state, acts); err != nil {

@@ -18,7 +18,7 @@ func (l *life) move() error {
 		return nil
 	}
 	l.next++
-	l.clean() // what is asked for meets the same revisions, whenever it is asked
+	l.clean() // what is asked for meets the same revisions, whatever the moment at which it is
 	state, err := l.state, error(nil)
 	switch mv.kind {
 	case scale:
