@@ -89,8 +89,8 @@ func (l *loop) beginDrill(revision string, cancel context.CancelCauseFunc) (*dri
 	if err != nil {
 		return nil, err
 	}
-	if why := l.alone(rev); why != "" {
-		return nil, &Error{Code: Refused, Message: why}
+	if err := l.state.Beside(rev.Settings, time.Now()); err != nil {
+		return nil, err
 	}
 	d := &drilling{rev: rev, id: deploy.InstanceID(l.name, rev.ID, drillSlot), cancel: cancel}
 	if l.lives(d.id) { // left by a controller that was killed
@@ -99,10 +99,6 @@ func (l *loop) beginDrill(revision string, cancel context.CancelCauseFunc) (*dri
 	l.drilling = d
 	return d, nil
 }
-
-// alone says why no second instance may run beside those that serve; empty: one may. Programs that cannot run twice have
-// their place here.
-func (l *loop) alone(rev deploy.Revision) string { return "" }
 
 // lives reports whether the removal of an instance that was tried out is under way.
 func (l *loop) lives(id string) bool { return l.work.pending["stop "+id] }
