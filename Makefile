@@ -28,6 +28,7 @@ sim:
 soak:
 	NARU_SOAK=50 NARU_SOAK_RATE=500 $(GO) test ./test/e2e -run TestSoak -count=1 -timeout 60m -v
 	NARU_SOAK=$(DEPLOYS) $(GO) test ./test/e2e -run TestManyDeploysLeaveNothing -count=1 -timeout 120m -v
+	NARU_CONTAINER_DEPLOYS=30 $(GO) test ./test/e2e -run TestContainersAreKeptAndRemoved -count=1 -timeout 60m -v
 
 # The figures of docs/analysis.md, taken anew by some thousands of simulated rollouts with fixed seeds.
 analysis-report:
