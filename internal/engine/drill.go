@@ -108,7 +108,7 @@ func (l *loop) endDrill(d *drilling, r DrillReport) {
 	if l.drilling == d {
 		l.drilling = nil
 	}
-	l.ready.due = time.Time{}
+	l.ready.again()
 	text := fmt.Sprintf("a drill of %s has passed: healthy after %s", r.Revision, r.Healthy)
 	if !r.Passed {
 		text = fmt.Sprintf("a drill of %s has failed: %s", r.Revision, r.Reason)

@@ -185,7 +185,8 @@ func (l *loop) turn(ctx context.Context) {
 	}
 	l.route()
 	if _, open := next.Open(); was && !open {
-		l.tidying.due, l.ready.due = time.Time{}, time.Time{}
+		l.tidying.due = time.Time{}
+		l.ready.again()
 	}
 	l.tidy(o.Now)
 	l.look(o)

@@ -35,13 +35,18 @@ type RollbackStatus struct {
 type readinesses struct {
 	due   time.Time
 	known map[string]Readiness
+	age   int // grows with everything after which what was found holds no more
 }
 
 const (
 	readyEvery = 10 * time.Second
 	readyJob   = "readiness"
 	readyShare = 100 // so many times as long as a look took is waited until the next
+	readyMost  = 5 * time.Minute
 )
+
+// again makes the next look come at once; one that is under way has looked too early.
+func (r *readinesses) again() { r.due, r.age = time.Time{}, r.age+1 }
 
 func (r *readinesses) of(revision string) *Readiness {
 	if known, ok := r.known[revision]; ok {
@@ -73,7 +78,7 @@ func (l *loop) look(o deploy.Observation) {
 	if len(needs) == 0 {
 		return
 	}
-	first := l.back()
+	first, age := l.back(), l.ready.age
 	slices.SortStableFunc(needs, func(a, b need) int { return -cmp.Compare(bit(a.rev.ID == first), bit(b.rev.ID == first)) })
 	l.work.give(readyJob, func(ctx context.Context) func() {
 		began, found := time.Now(), make(map[string]Readiness, len(needs))
@@ -85,7 +90,9 @@ func (l *loop) look(o deploy.Observation) {
 		}
 		took := time.Since(began)
 		return func() {
-			l.ready.due = later(l.ready.due, time.Now().Add(readyShare*took))
+			if l.ready.age == age {
+				l.ready.due = later(l.ready.due, time.Now().Add(min(readyMost, readyShare*took)))
+			}
 			for id := range found {
 				if _, kept := l.revisions[id]; !kept {
 					delete(found, id)
@@ -119,11 +126,12 @@ func (l *loop) wayBack() *RollbackStatus {
 	return &RollbackStatus{RevisionRef: *to, Readiness: l.ready.of(to.Revision)}
 }
 
-// need works out what a straight way to a revision would take. What serves, or is only taken back, needs nothing more.
+// need works out what a straight way to a revision would take. What serves, is only taken back, or is on its way needs nothing
+// more.
 func (l *loop) need(rev deploy.Revision, o deploy.Observation) need {
 	n := need{rev: rev}
 	r, open := l.state.Open()
-	if open && r.From == rev.ID || !open && l.state.Stable == rev.ID {
+	if open && (r.From == rev.ID || r.To == rev.ID) || !open && l.state.Stable == rev.ID {
 		return n
 	}
 	if n.forbidden = l.e.clash(l.name, rev.Settings); n.forbidden != nil {

@@ -105,7 +105,7 @@ func TestDrillGivesWay(t *testing.T) {
 			_ = json.Unmarshal(out, &r)
 			ended <- r
 		}()
-		s.until(10*time.Second, "the drill has begun", func() error {
+		s.until(40*time.Second, "the drill has begun", func() error {
 			if v := s.status("chat"); !s.tried("r2") || v.Drill == nil || v.Drill.Revision != "r2" || len(v.Instances) != 2 {
 				return fmt.Errorf("%+v", v.Drill)
 			}
@@ -125,7 +125,7 @@ func TestDrillGivesWay(t *testing.T) {
 	background()
 	whole(t, s.receipt(s.must(0, "rollback", "chat", "r1", "--json")), deploy.Promoted)
 	<-ended
-	s.until(10*time.Second, "nothing of it is left", func() error {
+	s.until(40*time.Second, "nothing of it is left", func() error {
 		if s.tried("r2") || s.status("chat").Drill != nil {
 			return fmt.Errorf("something is")
 		}
@@ -147,7 +147,7 @@ func TestDrillOutlivedByItsInstance(t *testing.T) {
 	if err := drill.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s.until(10*time.Second, "the drill has begun", func() error {
+	s.until(40*time.Second, "the drill has begun", func() error {
 		if left := processes(filepath.Join(s.dir, ".naru/process/instances/chat-r2-0")); len(left) == 0 {
 			return fmt.Errorf("no shim runs")
 		}
@@ -161,7 +161,7 @@ func TestDrillOutlivedByItsInstance(t *testing.T) {
 		t.Error("the instance went with its server: this test shows nothing")
 	}
 	s.begin()
-	s.until(15*time.Second, "the instance is gone", func() error {
+	s.until(40*time.Second, "the instance is gone", func() error {
 		if s.tried("r2") {
 			return fmt.Errorf("it is there")
 		}

@@ -62,7 +62,7 @@ func (h past) revision(t *testing.T, id string) engine.KeptRevision {
 // keeps waits until exactly these revisions are kept, in the store and on disk.
 func (s *stand) keeps(service string, want ...string) {
 	s.t.Helper()
-	s.until(10*time.Second, "kept are "+strings.Join(want, " "), func() error {
+	s.until(40*time.Second, "kept are "+strings.Join(want, " "), func() error {
 		onDisk, _ := filepath.Glob(filepath.Join(s.dir, ".naru/process/revisions", service, "*"))
 		for i, path := range onDisk {
 			onDisk[i] = filepath.Base(path)
@@ -180,7 +180,7 @@ func TestReadinessIsLive(t *testing.T) {
 	}
 	ready := func(want bool, id string, words ...string) {
 		t.Helper()
-		s.until(40*time.Second, fmt.Sprintf("%s is ready: %t", id, want), func() error {
+		s.until(60*time.Second, fmt.Sprintf("%s is ready: %t", id, want), func() error {
 			r := s.history("chat").revision(t, id).Readiness
 			if r == nil || r.Ready != want {
 				return fmt.Errorf("%+v", r)
@@ -259,7 +259,7 @@ func TestGarbageIsToldBeforeAndAfter(t *testing.T) {
 	contains(t, "naru gc --dry-run says", s.must(0, "gc", "--dry-run"), "3 things would be removed", "chat r77", "is not known to this server")
 	s.kill() // what is certainly nobody's goes when serve starts; what might be somebody's stays
 	s.begin()
-	s.until(10*time.Second, "the revision that was deleted has gone", func() error {
+	s.until(40*time.Second, "the revision that was deleted has gone", func() error {
 		if found, _ := collection("--dry-run"); !slices.Equal(names(found), want[1:]) {
 			return fmt.Errorf("found %v", names(found))
 		}
