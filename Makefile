@@ -1,5 +1,6 @@
 GO ?= go
 SEEDS ?= 100000
+DEPLOYS ?= 500
 # The race detector needs a C compiler; without one the tests run all the same.
 RACE := $(if $(shell command -v $${CC:-cc} 2>/dev/null),-race)
 
@@ -23,9 +24,12 @@ lint:
 sim:
 	NARU_SIM_SEEDS=$(SEEDS) $(GO) test ./internal/deploy -run 'Invariant|Mutant|SameEnd|Fix' -timeout 300m -v
 
-# 50 deploys mixed over the strategies at 500 requests per second with WebSockets open: nothing may fail.
+# 50 deploys mixed over the strategies at 500 requests per second with WebSockets open: nothing may fail. Then 500 quick ones,
+# with failures, rollbacks and drills among them: nothing may grow.
 soak:
 	NARU_SOAK=50 NARU_SOAK_RATE=500 $(GO) test ./test/e2e -run TestSoak -count=1 -timeout 60m -v
+	NARU_SOAK=$(DEPLOYS) $(GO) test ./test/e2e -run TestManyDeploysLeaveNothing -count=1 -timeout 120m -v
+	NARU_CONTAINER_DEPLOYS=30 $(GO) test ./test/e2e -run TestContainersAreKeptAndRemoved -count=1 -timeout 60m -v
 
 # The figures of docs/analysis.md, taken anew by some thousands of simulated rollouts with fixed seeds.
 analysis-report:

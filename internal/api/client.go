@@ -24,6 +24,7 @@ const DefaultAddr = "127.0.0.1:7070"
 type Client struct {
 	Addr  string // host:port; empty: DefaultAddr
 	Token string // of a server that is not on this machine
+	Who   string // asks, for history; may be empty
 
 	http http.Client
 }
@@ -41,7 +42,7 @@ func (c *Client) Status(ctx context.Context, service string) (out engine.Status,
 }
 
 // Revisions returns the kept revisions of a service, oldest first.
-func (c *Client) Revisions(ctx context.Context, service string) ([]deploy.Revision, error) {
+func (c *Client) Revisions(ctx context.Context, service string) ([]engine.KeptRevision, error) {
 	var out revisions
 	err := c.call(ctx, http.MethodGet, of(service, "revisions"), nil, &out)
 	return out.Revisions, err
@@ -104,6 +105,31 @@ func (c *Client) Rollback(ctx context.Context, service string, to Return) (out R
 	return out, c.call(ctx, http.MethodPost, of(service, "rollback"), to, &out)
 }
 
+// Drill tries out a rollback to a revision; empty: where Rollback would go. It returns when that is over.
+func (c *Client) Drill(ctx context.Context, service, revision string) (out engine.DrillReport, err error) {
+	return out, c.call(ctx, http.MethodPost, of(service, "drill"), Which{revision}, &out)
+}
+
+// Pin keeps a revision for good.
+func (c *Client) Pin(ctx context.Context, service, revision string) (out Pins, err error) {
+	return out, c.call(ctx, http.MethodPost, of(service, "pin"), Which{revision}, &out)
+}
+
+// Unpin keeps a revision no longer than others.
+func (c *Client) Unpin(ctx context.Context, service, revision string) (out Pins, err error) {
+	return out, c.call(ctx, http.MethodPost, of(service, "unpin"), Which{revision}, &out)
+}
+
+// Garbage returns what nobody needs any more.
+func (c *Client) Garbage(ctx context.Context) (out engine.Collection, err error) {
+	return out, c.call(ctx, http.MethodGet, "/v1/garbage", nil, &out)
+}
+
+// Collect removes what nobody needs any more.
+func (c *Client) Collect(ctx context.Context) (out engine.Collection, err error) {
+	return out, c.call(ctx, http.MethodPost, "/v1/garbage", nil, &out)
+}
+
 // Scale changes how many instances run.
 func (c *Client) Scale(ctx context.Context, service string, n int) (out engine.Status, err error) {
 	return out, c.call(ctx, http.MethodPost, of(service, "scale"), Scaling{n}, &out)
@@ -158,6 +184,9 @@ func (c *Client) open(ctx context.Context, method, path string, body []byte, hea
 		r.Header[name] = values
 	}
 	r.Header.Set("Content-Type", "application/json")
+	if c.Who != "" {
+		r.Header.Set("Naru-User", c.Who)
+	}
 	if c.Token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.Token)
 	}

@@ -16,7 +16,7 @@ func (s *Server) deploy(ctx context.Context, in *with[Deployment]) (Rollout, err
 	if err != nil {
 		return Rollout{}, err
 	}
-	a, err := s.o.Engine.Deploy(ctx, engine.DeployRequest{Service: in.Service, Version: in.Body.Version, Settings: settings, Message: in.Body.Message})
+	a, err := s.o.Engine.Deploy(ctx, engine.DeployRequest{Service: in.Service, Version: in.Body.Version, Settings: settings, Message: in.Body.Message, Who: in.Who})
 	return answered(in.Service, a, in.Body.Message), err
 }
 
@@ -95,8 +95,8 @@ func (s *Server) command(ctx context.Context, service string, c deploy.Command) 
 	return s.rollout(ctx, &ofRollout{service, "latest"})
 }
 
-func (s *Server) retry(ctx context.Context, in *ofService) (Rollout, error) {
-	a, err := s.o.Engine.Retry(ctx, in.Service)
+func (s *Server) retry(ctx context.Context, in *asked) (Rollout, error) {
+	a, err := s.o.Engine.Retry(ctx, in.Service, in.Who)
 	return answered(in.Service, a, ""), err
 }
 
@@ -105,8 +105,40 @@ func (s *Server) rollback(ctx context.Context, in *maybe[Return]) (Rollout, erro
 	if in.Body != nil {
 		body = *in.Body
 	}
-	a, err := s.o.Engine.Rollback(ctx, in.Service, body.Revision, body.Message)
+	a, err := s.o.Engine.Rollback(ctx, in.Service, engine.RollbackRequest{Revision: body.Revision, Canary: body.Canary, Message: body.Message, Who: in.Who})
 	return answered(in.Service, a, body.Message), err
+}
+
+func (s *Server) drill(ctx context.Context, in *maybe[Which]) (engine.DrillReport, error) {
+	var body Which
+	if in.Body != nil {
+		body = *in.Body
+	}
+	return s.o.Engine.Drill(ctx, in.Service, body.Revision)
+}
+
+func (s *Server) pin(ctx context.Context, in *with[Which]) (Pins, error) {
+	return s.pins(ctx, in.Service, s.o.Engine.Pin(ctx, in.Service, in.Body.Revision))
+}
+
+func (s *Server) unpin(ctx context.Context, in *with[Which]) (Pins, error) {
+	return s.pins(ctx, in.Service, s.o.Engine.Unpin(ctx, in.Service, in.Body.Revision))
+}
+
+func (s *Server) pins(ctx context.Context, service string, err error) (Pins, error) {
+	if err != nil {
+		return Pins{}, err
+	}
+	state, err := s.o.Engine.State(ctx, service)
+	return Pins{service, orEmpty(state.Pins)}, err
+}
+
+func (s *Server) garbage(ctx context.Context, _ *nothing) (engine.Collection, error) {
+	return s.o.Engine.Collect(ctx, true), nil
+}
+
+func (s *Server) collect(ctx context.Context, _ *nothing) (engine.Collection, error) {
+	return s.o.Engine.Collect(ctx, false), nil
 }
 
 func (s *Server) scale(ctx context.Context, in *with[Scaling]) (engine.Status, error) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
@@ -18,6 +19,7 @@ type Rollout struct {
 	Version string        `json:"version" doc:"Of the revision that it goes to."`
 	By      string        `json:"by,omitempty" doc:"The command that began it: deploy, rollback or retry."`
 	Message string        `json:"message,omitempty"`
+	Who     string        `json:"who,omitempty" doc:"Who asked for it, as far as is known."`
 	Phase   deploy.Phase  `json:"phase"`
 	Step    int           `json:"step" doc:"Counted from 1; on the way back, of the way back."`
 	Steps   int           `json:"steps"`
@@ -29,6 +31,9 @@ type Rollout struct {
 	Started time.Time     `json:"started"`
 	Ended   time.Time     `json:"ended,omitzero"`
 	Nothing bool          `json:"nothing,omitempty" doc:"There was nothing to do: the service is there already."`
+	Receipt bool          `json:"receipt" doc:"Its receipt is there."`
+	Kept    bool          `json:"kept" doc:"The revision that it goes to is kept, so one can roll back to it; false: it is gone."`
+	Pinned  bool          `json:"pinned,omitempty" doc:"That revision is kept for good."`
 }
 
 // Open reports whether the rollout is under way.
@@ -79,7 +84,19 @@ type Word struct {
 // Return asks for an earlier revision.
 type Return struct {
 	Revision string `json:"revision,omitempty" doc:"Where to go; by default back from the open rollout, or to the revision before the present one."`
+	Canary   bool   `json:"canary,omitempty" doc:"By the steps of the revision's strategy and judged; by default straight, since it was judged once."`
 	Message  string `json:"message,omitempty" doc:"Kept in history."`
+}
+
+// Which names a revision.
+type Which struct {
+	Revision string `json:"revision,omitempty" doc:"Such as r7; for a drill it may be left out: where naru rollback would go."`
+}
+
+// Pins are the revisions that are kept for good.
+type Pins struct {
+	Service string   `json:"service"`
+	Pinned  []string `json:"pinned"`
 }
 
 // Ending asks for the end of everything.
@@ -93,7 +110,7 @@ type (
 		Services []engine.Status `json:"services"`
 	}
 	revisions struct {
-		Revisions []deploy.Revision `json:"revisions"`
+		Revisions []engine.KeptRevision `json:"revisions"`
 	}
 	rollouts struct {
 		Rollouts []Rollout `json:"rollouts"`
@@ -101,9 +118,14 @@ type (
 )
 
 // history shows a stored rollout; the open one as it stands now.
-func history(r store.Record, state deploy.State) Rollout {
+func history(r store.Record, state deploy.State, kept []deploy.Revision) Rollout {
+	of := r.Rollout
 	if now := state.Rollout; now != nil && now.ID == r.Rollout.ID {
-		return rollout(*now, r.Version, r.Message)
+		of = *now
 	}
-	return rollout(r.Rollout, r.Version, r.Message)
+	out := rollout(of, r.Version, r.Message)
+	out.Who, out.Receipt = r.Who, r.Receipt != nil
+	out.Kept = slices.ContainsFunc(kept, func(rev deploy.Revision) bool { return rev.ID == of.To })
+	out.Pinned = slices.Contains(state.Pins, of.To)
+	return out
 }

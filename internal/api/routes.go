@@ -22,12 +22,18 @@ type (
 		Service string `path:"service" doc:"Name of the service."`
 		ID      string `path:"id" doc:"Of the rollout; latest: the last one."`
 	}
+	asked struct { // by somebody
+		Service string `path:"service" doc:"Name of the service."`
+		Who     string `header:"Naru-User" maxLength:"100" doc:"Who asks, for history; nothing is allowed or refused by it."`
+	}
 	with[T any] struct {
 		Service string `path:"service" doc:"Name of the service."`
+		Who     string `header:"Naru-User" maxLength:"100" doc:"Who asks, for history; nothing is allowed or refused by it."`
 		Body    T
 	}
 	maybe[T any] struct { // a body that may be left out
 		Service string `path:"service" doc:"Name of the service."`
+		Who     string `header:"Naru-User" maxLength:"100" doc:"Who asks, for history; nothing is allowed or refused by it."`
 		Body    *T
 	}
 	answer[T any] struct {
@@ -42,7 +48,7 @@ const maxBody = 1 << 20
 func (s *Server) routes(a huma.API) {
 	handle(a, "GET", "/v1/services", "List the services with their status", s.list)
 	handle(a, "GET", "/v1/services/{service}", "Show the status of a service", s.status)
-	handle(a, "GET", "/v1/services/{service}/revisions", "List the kept revisions, oldest first", s.revisions)
+	handle(a, "GET", "/v1/services/{service}/revisions", "List the kept revisions, oldest first, with their readiness for a rollback", s.revisions)
 	handle(a, "GET", "/v1/services/{service}/rollouts", "List the rollouts, oldest first", s.rollouts)
 	handle(a, "GET", "/v1/services/{service}/rollouts/{id}", "Show a rollout", s.rollout)
 	handle(a, "GET", "/v1/services/{service}/rollouts/{id}/receipt", "Show what happened to every request of a rollout that has ended", s.receipt)
@@ -55,8 +61,13 @@ func (s *Server) routes(a huma.API) {
 	handle(a, "POST", "/v1/services/{service}/abort", "Roll the open rollout back", s.abort)
 	handle(a, "POST", "/v1/services/{service}/retry", "Begin the last failed rollout anew", s.retry)
 	handle(a, "POST", "/v1/services/{service}/rollback", "Go back to an earlier revision", s.rollback)
+	handle(a, "POST", "/v1/services/{service}/drill", "Try out a rollback: start one instance without traffic, ask how it is, remove it", s.drill)
+	handle(a, "POST", "/v1/services/{service}/pin", "Keep a revision for good", s.pin)
+	handle(a, "POST", "/v1/services/{service}/unpin", "Keep a revision no longer than others", s.unpin)
 	handle(a, "POST", "/v1/services/{service}/scale", "Change how many instances run", s.scale)
 	handle(a, "POST", "/v1/services/{service}/remove", "Drain a service and forget it", s.remove)
+	handle(a, "GET", "/v1/garbage", "List what nobody needs any more and naru gc would remove", s.garbage)
+	handle(a, "POST", "/v1/garbage", "Remove what nobody needs any more", s.collect)
 	handle(a, "POST", "/v1/down", "Drain and stop everything: instances, proxy, controller", s.down)
 
 	stream(a, "/v1/events", "Follow what happens, as server-sent events", "text/event-stream", s.events)
@@ -106,8 +117,8 @@ func (s *Server) status(_ context.Context, in *ofService) (engine.Status, error)
 	return s.o.Engine.Status(in.Service)
 }
 
-func (s *Server) revisions(_ context.Context, in *ofService) (revisions, error) {
-	list, err := s.o.Engine.Revisions(in.Service)
+func (s *Server) revisions(ctx context.Context, in *ofService) (revisions, error) {
+	list, err := s.o.Engine.Kept(ctx, in.Service)
 	return revisions{orEmpty(list)}, err
 }
 
@@ -117,9 +128,13 @@ func (s *Server) rollouts(ctx context.Context, in *ofService) (rollouts, error) 
 		return rollouts{}, err
 	}
 	state, err := s.o.Engine.State(ctx, in.Service)
+	if err != nil {
+		return rollouts{}, err
+	}
+	kept, err := s.o.Engine.Revisions(in.Service)
 	list := []Rollout{}
 	for _, r := range records {
-		list = append(list, history(r, state))
+		list = append(list, history(r, state, kept))
 	}
 	return rollouts{list}, err
 }
@@ -130,7 +145,11 @@ func (s *Server) rollout(ctx context.Context, in *ofRollout) (Rollout, error) {
 		return Rollout{}, err
 	}
 	state, err := s.o.Engine.State(ctx, in.Service)
-	return history(record, state), err
+	if err != nil {
+		return Rollout{}, err
+	}
+	kept, err := s.o.Engine.Revisions(in.Service)
+	return history(record, state, kept), err
 }
 
 func (s *Server) receipt(_ context.Context, in *ofRollout) (deploy.Receipt, error) {
@@ -138,6 +157,8 @@ func (s *Server) receipt(_ context.Context, in *ofRollout) (deploy.Receipt, erro
 	switch {
 	case err != nil:
 		return deploy.Receipt{}, err
+	case record.Cut:
+		return deploy.Receipt{}, &engine.Error{Code: engine.NotFound, Message: fmt.Sprintf("the receipt of %s is kept no longer: its revision %s is gone, and it is none of the last rollouts; naru history %s has its outcome", record.Rollout.ID, record.Rollout.To, in.Service)}
 	case record.Receipt == nil:
 		return deploy.Receipt{}, &engine.Error{Code: engine.Conflict, Message: fmt.Sprintf("rollout %s is still open: its receipt is written when it ends", record.Rollout.ID)}
 	}

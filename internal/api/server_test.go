@@ -263,7 +263,8 @@ func TestOpenAPIDescribesEveryPath(t *testing.T) {
 	want := map[string]string{"/v1/services": "get", one: "get", one + "/revisions": "get", one + "/rollouts": "get post", one + "/rollouts/{id}": "get",
 		one + "/rollouts/{id}/receipt": "get", one + "/logs": "get", "/v1/events": "get", one + "/plan": "post", one + "/scale": "post",
 		one + "/remove": "post", "/v1/down": "post", one + "/promote": "post", one + "/pause": "post", one + "/resume": "post",
-		one + "/abort": "post", one + "/retry": "post", one + "/rollback": "post"}
+		one + "/abort": "post", one + "/retry": "post", one + "/rollback": "post",
+		one + "/drill": "post", one + "/pin": "post", one + "/unpin": "post", "/v1/garbage": "get post"}
 	for path, methods := range want {
 		if got := strings.Join(slices.Sorted(maps.Keys(doc.Paths[path])), " "); got != methods {
 			t.Errorf("%s has %q, want %q", path, got, methods)

@@ -49,6 +49,13 @@ func (w *world) Examine(context.Context, deploy.Revision) ([]string, []deploy.Pr
 }
 func (w *world) Readiness(deploy.Revision) error               { return nil }
 func (w *world) Remove(context.Context, deploy.Revision) error { return nil }
+func (w *world) FreePorts(deploy.PortSpan, int) (int, error)   { return 100, nil }
+
+func (w *world) Holdings(context.Context, string) ([]platform.Holding, error) { return nil, nil }
+
+func (w *world) Sweep(context.Context, time.Time, bool) ([]platform.Leftover, error) {
+	return nil, nil
+}
 
 func (w *world) Start(_ context.Context, id string, spec deploy.InstanceSpec) error {
 	w.mu.Lock()

@@ -82,9 +82,9 @@ Write a naru.yaml, start "naru serve", and say "naru deploy SERVICE VERSION".`,
 	root.AddGroup(&cobra.Group{ID: "rollout", Title: "Rollouts:"}, &cobra.Group{ID: "look", Title: "Looking:"},
 		&cobra.Group{ID: "server", Title: "The server:"}, &cobra.Group{ID: "file", Title: "The file:"})
 	add(root, "rollout", deployCommand(s), planCommand(s), promoteCommand(s), pauseCommand(s), resumeCommand(s), abortCommand(s),
-		retryCommand(s), rollbackCommand(s), scaleCommand(s), removeCommand(s))
+		retryCommand(s), rollbackCommand(s), pinCommand(s), unpinCommand(s), scaleCommand(s), removeCommand(s))
 	add(root, "look", statusCommand(s), historyCommand(s), receiptCommand(s), logsCommand(s), simulateCommand(s))
-	add(root, "server", serveCommand(s), downCommand(s), upgradeCommand(s), demoCommand(s), versionCommand(s))
+	add(root, "server", serveCommand(s), downCommand(s), gcCommand(s), upgradeCommand(s), demoCommand(s), versionCommand(s))
 	add(root, "file", initCommand(s), validateCommand(s), schemaCommand(s))
 	root.AddCommand(proxyCommand(s), shimCommand(s)) // naru starts these itself
 	return root

@@ -27,6 +27,7 @@ var _ engine.Platform = (*platforms)(nil)
 type platforms struct {
 	process *process.Platform
 	docker  *docker.Platform
+	ports   *platform.Ports
 }
 
 // openPlatforms opens both in the state folder. Docker is not asked before a revision wants it.
@@ -40,10 +41,19 @@ func openPlatforms(state string, log *slog.Logger, changed func(string)) (*platf
 	if err != nil {
 		return nil, err
 	}
-	return &platforms{p, d}, nil
+	return &platforms{p, d, ports}, nil
 }
 
-func (p *platforms) of(s deploy.Service) engine.Platform {
+// ready is one of the two: ports belong to both together.
+type ready interface {
+	platform.Platform
+	Readiness(rev deploy.Revision) error
+	Examine(ctx context.Context, rev deploy.Revision) (changed []string, problems []deploy.Problem)
+	Glance(rev deploy.Revision) (changed []string, problems []deploy.Problem)
+	Moved(ctx context.Context, rev deploy.Revision) (bool, error)
+}
+
+func (p *platforms) of(s deploy.Service) ready {
 	if s.Docker != nil {
 		return p.docker
 	}
@@ -83,8 +93,28 @@ func (p *platforms) Start(ctx context.Context, id string, spec deploy.InstanceSp
 	return p.of(spec.Settings).Start(ctx, id, spec)
 }
 
+// Remove looks on both for a revision whose settings nobody has any more.
 func (p *platforms) Remove(ctx context.Context, rev deploy.Revision) error {
+	if rev.Settings.Docker == nil && rev.Settings.Process == nil {
+		return errors.Join(p.process.Remove(ctx, rev), p.docker.Remove(ctx, rev))
+	}
 	return p.of(rev.Settings).Remove(ctx, rev)
+}
+
+func (p *platforms) Holdings(ctx context.Context, service string) ([]platform.Holding, error) {
+	files, err := p.process.Holdings(ctx, service)
+	images, failed := p.docker.Holdings(ctx, service)
+	return append(files, images...), errors.Join(err, failed)
+}
+
+func (p *platforms) Sweep(ctx context.Context, logsBefore time.Time, dry bool) ([]platform.Leftover, error) {
+	files, err := p.process.Sweep(ctx, logsBefore, dry)
+	images, failed := p.docker.Sweep(ctx, logsBefore, dry)
+	return append(files, images...), errors.Join(err, failed)
+}
+
+func (p *platforms) FreePorts(span deploy.PortSpan, enough int) (int, error) {
+	return p.ports.Free(span, enough)
 }
 
 // Stop does not know the settings, and need not: to stop what is not there is no error.

@@ -36,7 +36,7 @@ func (s *shell) client(admin, tokenFile string) (*api.Client, error) {
 		}
 		token = strings.TrimSpace(string(text))
 	}
-	return &api.Client{Addr: admin, Token: token}, nil
+	return &api.Client{Addr: admin, Token: token, Who: whoami()}, nil
 }
 
 // object prints one JSON object on a line of its own.

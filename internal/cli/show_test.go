@@ -62,14 +62,17 @@ func TestStatuses(t *testing.T) {
 	writeStatus(&out, engine.Status{Service: "new"})
 	writeStatus(&out, engine.Status{Service: "chat", Wanted: 2,
 		Stable: &engine.RevisionRef{Revision: "r2", Version: "3.0"}, Canary: &engine.RevisionRef{Revision: "r3", Version: "3.1"},
-		Rollout:     &engine.RolloutStatus{ID: "chat-3", From: "r2", To: "r3", Step: 1, Steps: 2, Name: "1 of 2", Phase: deploy.Starting, Reason: "chat-r3-1 to be healthy", Waiting: "chat-r3-1 to be healthy", Previews: "http://127.0.0.1:40001"},
-		Traffic:     []engine.TrafficStatus{{Revision: "r2", Share: 66.67, Requests: 12345, Failed: 1, P50: .42, P99: 3.1}},
+		Rollout: &engine.RolloutStatus{ID: "chat-3", From: "r2", To: "r3", Step: 1, Steps: 2, Name: "1 of 2", Phase: deploy.Starting, Reason: "chat-r3-1 to be healthy", Waiting: "chat-r3-1 to be healthy", Previews: "http://127.0.0.1:40001"},
+		Traffic: []engine.TrafficStatus{{Revision: "r2", Share: 66.67, Requests: 12345, Failed: 1, P50: .42, P99: 3.1}},
+		Rollback: &engine.RollbackStatus{RevisionRef: engine.RevisionRef{Revision: "r2", Version: "3.0"}, Readiness: &engine.Readiness{Checks: []engine.Check{
+			{Name: "program", Detail: "the copy of the artifact of chat r2 is gone; deploy version 3.0 again"}, {Name: "allowed", OK: true}}}},
+		Drill:       &engine.RevisionRef{Revision: "r1", Version: "2.9"},
 		Obligations: []deploy.Obligation{{Kind: deploy.ScaleDown, Revision: "r1", Instances: 2, Due: due}},
 		Instances: []engine.InstanceStatus{
 			{ID: "chat-r2-1", Revision: "r2", Version: "3.0", Address: "127.0.0.1:20000", State: deploy.Running, Healthy: true, Enabled: true, InFlight: 17},
 			{ID: "chat-r2-2", Revision: "r2", Version: "3.0", Address: "127.0.0.1:20001", State: deploy.Running, Healthy: true, Enabled: true},
 			{ID: "chat-r3-1", Revision: "r3", Version: "3.1", Address: "127.0.0.1:20002", State: deploy.Running, Reason: "GET /healthz answered 500"}}})
-	writeStatus(&out, engine.Status{Service: "shop", Wanted: 1, Problem: "the disk is full", Stable: &engine.RevisionRef{Revision: "r1", Version: "1.0"}})
+	writeStatus(&out, engine.Status{Service: "shop", Wanted: 1, Problem: "the disk is full", Rollback: &engine.RollbackStatus{RevisionRef: engine.RevisionRef{Revision: "r0", Version: "0.9"}, Readiness: &engine.Readiness{Ready: true}}, Stable: &engine.RevisionRef{Revision: "r1", Version: "1.0"}})
 	golden(t, "status.txt", out.String())
 }
 
@@ -78,10 +81,16 @@ func TestHistories(t *testing.T) {
 	var out bytes.Buffer
 	writeHistory(&out, "new", nil, nil)
 	writeHistory(&out, "chat", []api.Rollout{
-		{ID: "chat-1", To: "r1", Version: "3.0", By: "deploy", Started: began, Ended: began.Add(7 * time.Second), Outcome: deploy.Promoted, Message: "the first"},
-		{ID: "chat-2", From: "r1", To: "r2", Version: "3.1", By: "deploy", Started: began.Add(time.Hour), Ended: began.Add(time.Hour + 95*time.Second), Outcome: deploy.RolledBack, Reason: "chat-r2-1 ends at once\nno such table: rooms"},
-		{ID: "chat-3", From: "r1", To: "r2", Version: "3.1", By: "retry", Started: began.Add(2 * time.Hour), Phase: deploy.Baking},
-	}, []deploy.Revision{{ID: "r1", Version: "3.0"}, {ID: "r2", Version: "3.1"}})
+		{ID: "chat-0", To: "r0", Version: "2.9", By: "deploy", Started: began.Add(-time.Hour), Ended: began.Add(-time.Hour + time.Second), Outcome: deploy.Promoted},
+		{ID: "chat-1", To: "r1", Version: "3.0", By: "deploy", Who: "alice", Receipt: true, Kept: true, Pinned: true, Started: began, Ended: began.Add(7 * time.Second), Outcome: deploy.Promoted, Message: "the first"},
+		{ID: "chat-2", From: "r1", To: "r2", Version: "3.1", By: "deploy", Who: "bob", Receipt: true, Kept: true, Started: began.Add(time.Hour), Ended: began.Add(time.Hour + 95*time.Second), Outcome: deploy.RolledBack, Reason: "chat-r2-1 ends at once\nno such table: rooms"},
+		{ID: "chat-3", From: "r1", To: "r2", Version: "3.1", By: "retry", Who: "bob", Kept: true, Started: began.Add(2 * time.Hour), Phase: deploy.Baking},
+	}, []engine.KeptRevision{
+		{Revision: deploy.Revision{ID: "r1", Version: "3.0", Who: "alice", Created: began, Message: "the first"}, Pinned: true, Kept: deploy.WhyServes,
+			Readiness: &engine.Readiness{Ready: true, Checks: []engine.Check{{Name: "program", OK: true}}}},
+		{Revision: deploy.Revision{ID: "r2", Version: "3.1", Who: "bob", Created: began.Add(time.Hour)}, Kept: deploy.WhyNeeded,
+			Readiness: &engine.Readiness{Checks: []engine.Check{{Name: "program", Detail: "chat r2 was deployed with ./chat, which cannot be read now; deploy again"}, {Name: "ports", OK: true}}}},
+		{Revision: deploy.Revision{ID: "r3", Version: "3.2", Created: began.Add(2 * time.Hour)}}})
 	golden(t, "history.txt", out.String())
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -121,6 +122,7 @@ func writeStatus(w io.Writer, s engine.Status) {
 	for _, o := range s.Obligations {
 		fmt.Fprintf(w, "  owed: %s of %s (%s), due %s\n", o.Kind, o.Revision, plural(o.Instances, "instance"), clock(o.Due))
 	}
+	writeWayBack(w, s)
 	if s.Problem != "" {
 		writeUnder(w, "  problem: ", s.Problem)
 	}
@@ -129,6 +131,22 @@ func writeStatus(w io.Writer, s engine.Status) {
 		writeAnalysis(w, s.Rollout.From, s.Rollout.To, s.Rollout.Analysis)
 	}
 	writeInstances(w, s)
+}
+
+// writeWayBack says whether one could go back now.
+func writeWayBack(w io.Writer, s engine.Status) {
+	if s.Drill != nil {
+		fmt.Fprintf(w, "  drill: %s is being tried out, without traffic\n", ref(s.Drill))
+	}
+	back := s.Rollback
+	if back == nil {
+		return
+	}
+	words := map[string]string{"yes": "ready", "no": "NOT ready"}[readiness(back.Readiness)]
+	fmt.Fprintf(w, "  rollback: to %s, %s\n", named(back.Revision, back.Version), cmp.Or(words, "not looked at yet"))
+	for _, c := range unmet(back.Readiness) {
+		fmt.Fprintf(w, "    %s: %s\n", c.Name, c.Detail)
+	}
 }
 
 func writeTraffic(w io.Writer, s engine.Status) {

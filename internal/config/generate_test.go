@@ -27,6 +27,7 @@ func validService(t *rapid.T) deploy.Service {
 		MaxOverload:  rapid.SampledFrom([]float64{0, 1, 1.1, 2, 1e21}).Draw(t, "overload"),
 		Balance:      rapid.SampledFrom([]string{"", "least_request", "round_robin", "random"}).Draw(t, "balance"),
 		Retries:      deploy.Retries{Attempts: rapid.Ptr(rapid.IntRange(0, 10), true).Draw(t, "attempts"), Budget: rapid.Ptr(shares, true).Draw(t, "budget")},
+		Keep:         deploy.Keep{Revisions: rapid.SampledFrom([]int{0, 2, 1000}).Draw(t, "kept"), Age: seconds.Draw(t, "age")},
 		Limits:       deploy.Limits{Body: deploy.Size(rapid.Int64Range(0, 1<<40).Draw(t, "body"))},
 	}
 	s.Process.Env = environment.Draw(t, "env")

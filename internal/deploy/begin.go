@@ -124,7 +124,7 @@ func (s State) published() Picture {
 // rollout writes the move down. What it leaves warm for a while belongs to its resting picture from the beginning, and
 // the obligation that it is ended later begins with the promotion.
 func (m Move) rollout(id string, q Request, now time.Time) Rollout {
-	r := Rollout{ID: id, Service: m.Service, From: m.From, To: m.To, By: q.By, Created: now, Entered: now, Watched: now, Phase: Starting,
+	r := Rollout{ID: id, Service: m.Service, From: m.From, To: m.To, By: q.By, Straight: q.Straight, Created: now, Entered: now, Watched: now, Phase: Starting,
 		StartTimeout: m.S.Health.StartTimeout.D(), ProbeInterval: m.S.Health.Interval.D()}
 	if q.Straight && m.From != "" {
 		r.Forth, r.Back = Straight(m)

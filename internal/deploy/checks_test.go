@@ -21,10 +21,11 @@ const (
 	checkFix       = "a fix can be shipped while stable is broken"
 	checkInnocent  = "a good version is not taken back for what is not its fault"
 	checkEvidence  = "nothing is promoted without a request"
+	checkKept      = "what is still needed is kept"
 )
 
 var allChecks = []string{checkServing, checkTotal, checkHealthy, checkStop, checkFailed, checkOverload, checkEnds, checkBack,
-	checkSameEnd, checkSupersede, checkFix, checkInnocent, checkEvidence}
+	checkSameEnd, checkSupersede, checkFix, checkInnocent, checkEvidence, checkKept}
 
 // violation is an invariant that did not hold.
 type violation struct{ check, detail string }
@@ -51,6 +52,10 @@ func judge(l *life, before State, o Observation, after State, acts []Action) err
 	for _, a := range acts {
 		var err error
 		switch a := a.(type) {
+		case Prepare:
+			if !l.kept[a.Revision] {
+				err = broken(checkKept, "%s is to be prepared", a.Revision)
+			}
 		case Start:
 			if b := l.w.bodies[a.ID]; b == nil || !b.Live() {
 				live++

@@ -43,6 +43,10 @@ const (
 	EventDied       EventKind = "died"        // an instance that served has ended by itself
 	EventScaled     EventKind = "scaled"      // another number of instances is wanted
 	EventRemoved    EventKind = "removed"     // the service drains for good
+	EventPinned     EventKind = "pinned"      // a revision is kept for good
+	EventUnpinned   EventKind = "unpinned"    // it is kept no longer than others
+	EventCleaned    EventKind = "cleaned"     // a revision that nobody needs was deleted
+	EventDrilled    EventKind = "drilled"     // a rollback was tried out, without traffic
 )
 
 // Events says what has happened from one state of a service to the next: after a turn of the engine, or after a command.
@@ -211,6 +215,16 @@ func (c *change) service() {
 	}
 	if c.after.Removed && !c.before.Removed {
 		c.say(nil, EventRemoved, "drains for good")
+	}
+	for _, id := range c.after.Pins {
+		if !slices.Contains(c.before.Pins, id) {
+			c.say(nil, EventPinned, "%s is kept for good", id).Revision = id
+		}
+	}
+	for _, id := range c.before.Pins {
+		if !slices.Contains(c.after.Pins, id) && !c.after.Gone {
+			c.say(nil, EventUnpinned, "%s is kept no longer than others", id).Revision = id
+		}
 	}
 	_, open := c.after.Open()
 	if !open && c.before.Stable == c.after.Stable && c.before.Instances != c.after.Instances {

@@ -30,6 +30,7 @@ type life struct {
 	waiting    int // ticks in which the rollout has waited for people
 
 	settings map[string]Service
+	kept     map[string]bool // revisions that are stored
 	failed   string          // the last revision that was rolled back
 	promoted map[string]bool // rollouts to which somebody said promote
 	results  []Result        // of every rollout, superseded ones too
@@ -49,7 +50,7 @@ func live(sc script, m mutant) (*life, error) {
 
 func newLife(sc script, m mutant) *life {
 	return &life{sc: sc, m: m, w: newWorld(sc.seed, sc.proxies, sc.rough), rnd: rand.New(rand.NewPCG(sc.seed, 99)),
-		state: State{Service: "s"}, saved: State{Service: "s"}, settings: map[string]Service{}, promoted: map[string]bool{}}
+		state: State{Service: "s"}, saved: State{Service: "s"}, settings: map[string]Service{}, kept: map[string]bool{}, promoted: map[string]bool{}}
 }
 
 // pass lives through one tick.
@@ -128,6 +129,9 @@ func (l *life) turn() error {
 		return err
 	}
 	l.speak()
+	if l.tick%8 == 0 { // else most of the time would go into it
+		l.clean()
+	}
 	before, o := l.state, l.w.observe(l.state)
 	state, acts := l.m.decide(before, o)
 	if err := judge(l, before, o, state, acts); err != nil {

@@ -13,6 +13,7 @@ type mutant struct {
 	wrong    decider
 	forgets  bool // acts without having saved
 	stubborn bool // does not begin its clocks anew when it is started
+	careless bool // keeps no revision but the one that serves and the one before it
 }
 
 // decider stands in the place of Decide.
@@ -176,6 +177,7 @@ var mutants = []mutant{
 	{name: "awaits what it is about to replace", caught: checkFix, wrong: turns(exacting)},
 	{name: "holds its own absence against the candidate", caught: checkInnocent, stubborn: true},
 	{name: "takes no data for good data", caught: checkEvidence, wrong: sees(hopeful)},
+	{name: "keeps only what serves and served", caught: checkKept, careless: true},
 }
 
 // lifetimes are the lives that one seed gives: those of TestEveryInvariantHolds, TestFix and TestSameEnd.

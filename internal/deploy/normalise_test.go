@@ -76,6 +76,7 @@ func TestNormaliseDefaults(t *testing.T) {
 		DrainTimeout: seconds(30), StopTimeout: seconds(10), HoldTimeout: seconds(10), Deadline: seconds(600), MaxOverload: 2, Balance: "least_request",
 		Affinity: deploy.Affinity{By: "none"}, Retries: deploy.Retries{Attempts: new(2), Budget: new(deploy.Share(2000))},
 		Limits:   deploy.Limits{ResponseTimeout: seconds(60)},
+		Keep:     deploy.Keep{Revisions: 10, Age: 90 * day},
 		Strategy: deploy.Strategy{Rolling: &deploy.RollingOptions{MaxSurge: new(1), Bake: new(seconds(5))}},
 		Analysis: deploy.Analysis{Enabled: new(true), Objectives: deploy.Objectives{Errors: new(deploy.Share(100))}, Alpha: new(deploy.Share(100)),
 			Margins: deploy.Margins{Errors: new(deploy.Share(5)), Latency: new(deploy.Share(250))}, Streams: []string{"errors", "latency", "guardrail"}, OnInsufficient: "promote"},

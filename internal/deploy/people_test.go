@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"errors"
+	"maps"
 	"strconv"
 )
 
@@ -17,6 +18,7 @@ func (l *life) move() error {
 		return nil
 	}
 	l.next++
+	l.clean() // what is asked for meets the same revisions, whatever the moment at which it is
 	state, err := l.state, error(nil)
 	switch mv.kind {
 	case scale:
@@ -40,6 +42,12 @@ func (l *life) begin(mv move) (State, error) {
 		q.To, q.Straight, q.By = l.state.Previous, true, "rollback"
 	case retry:
 		q.To, q.By = l.failed, "retry"
+		if q.To != "" && !l.kept[q.To] {
+			return l.state, refuse("%s is not kept", q.To)
+		}
+	}
+	if mv.kind == rollback && q.To != "" && !l.kept[q.To] {
+		return l.state, broken(checkKept, "a rollback goes to %s", q.To)
 	}
 	state := l.state
 	if q.To == "" {
@@ -47,12 +55,26 @@ func (l *life) begin(mv move) (State, error) {
 		q.To = "r" + strconv.Itoa(state.Revisions)
 		l.w.nature[q.To] = mv.nature
 	}
-	l.settings[q.To], q.Version = q.Settings, q.To
+	l.settings[q.To], q.Version, l.kept[q.To] = q.Settings, q.To, true
 	state, old, err := Begin(state, q, l.w.now)
 	if err == nil && old != nil {
 		l.results, l.reasons = append(l.results, old.Result), append(l.reasons, old.Reason)
 	}
 	return state, err
+}
+
+// clean deletes every revision that nothing needs, as if none was ever recent.
+func (l *life) clean() {
+	var held []Held
+	for id := range l.kept {
+		held = append(held, Held{ID: id})
+	}
+	state := l.state
+	if l.m.careless {
+		state = State{Stable: state.Stable, Previous: state.Previous}
+	}
+	why := state.Retain(Keep{Revisions: 2}, held, l.w.now)
+	maps.DeleteFunc(l.kept, func(id string, _ bool) bool { return why[id] == "" })
 }
 
 // speak says something at random, and what a person would when a rollout waits for one.

@@ -13,6 +13,7 @@ type Revision struct {
 	ID       string    `json:"id"` // "r7"; numbers are never used twice within a service
 	Version  string    `json:"version"`
 	Message  string    `json:"message,omitempty"`
+	Who      string    `json:"who,omitempty"` // asked for it, as far as is known
 	Created  time.Time `json:"created"`
 	Settings Service   `json:"settings"`
 }

@@ -37,16 +37,18 @@ type Rollout struct {
 	To      string `json:"to"`
 	By      string `json:"by,omitempty"` // the command that began it: deploy, rollback, retry
 
-	Forth []Step  `json:"forth"`
-	Back  []Step  `json:"back"`
-	Start Picture `json:"start"` // how the traffic stood when it began
-	Rest  Picture `json:"rest"`  // held after promotion
-	Home  Picture `json:"home"`  // held after the way back
+	Straight bool `json:"straight,omitempty"` // to a revision that is known to be good, without its strategy's steps
+
+	Forth []Step  `json:"forth,omitempty"`
+	Back  []Step  `json:"back,omitempty"`
+	Start Picture `json:"start,omitzero"` // how the traffic stood when it began
+	Rest  Picture `json:"rest,omitzero"`  // held after promotion
+	Home  Picture `json:"home,omitzero"`  // held after the way back
 
 	Owed []Obligation `json:"owed,omitempty"` // what the service owes once it is promoted
 
-	At        int      `json:"at"`
-	Phase     Phase    `json:"phase"`
+	At        int      `json:"at,omitempty"`
+	Phase     Phase    `json:"phase,omitempty"`
 	Returning bool     `json:"returning,omitempty"`
 	Passed    bool     `json:"passed,omitempty"` // the last gate has passed: only the drain is left
 	Result    Result   `json:"result,omitempty"`
@@ -61,7 +63,7 @@ type Rollout struct {
 	FrozenAt    time.Time   `json:"frozen_at,omitzero"`     // since when the analysis lets nothing be promoted; zero: it does
 
 	Created time.Time `json:"created"`
-	Entered time.Time `json:"entered"`          // since when the present picture has not been true: the deadline runs from here
+	Entered time.Time `json:"entered,omitzero"` // since when the present picture has not been true: the deadline runs from here
 	Reached time.Time `json:"reached,omitzero"` // since when it has been true: the bake runs from here
 	Watched time.Time `json:"watched,omitzero"` // since when this controller has been watching: no start counts from before
 	Closed  time.Time `json:"closed,omitzero"`
@@ -74,8 +76,8 @@ type Rollout struct {
 	Sick     time.Time             `json:"sick,omitzero"`      // since when the serving canary has had no healthy instance
 	Served   bool                  `json:"served,omitempty"`   // the canary has served healthily in this step
 
-	StartTimeout  time.Duration `json:"start_timeout"`  // until a new instance must be healthy
-	ProbeInterval time.Duration `json:"probe_interval"` // three of them without a healthy canary are a failing verdict
+	StartTimeout  time.Duration `json:"start_timeout,omitempty"`  // until a new instance must be healthy
+	ProbeInterval time.Duration `json:"probe_interval,omitempty"` // three of them without a healthy canary are a failing verdict
 }
 
 // Open reports whether the rollout is still under way.

@@ -22,6 +22,7 @@ type Service struct {
 	Affinity Affinity `json:"affinity,omitzero" jsonschema_description:"The same user, the same revision (and, when sticky, the same instance)."`
 	Retries  Retries  `json:"retries,omitzero" jsonschema_description:"Repeating requests that may be repeated."`
 	Limits   Limits   `json:"limits,omitzero" jsonschema_description:"Bounds of one request."`
+	Keep     Keep     `json:"keep,omitzero" jsonschema_description:"How long revisions are kept that can be rolled back to."`
 	Strategy Strategy `json:"strategy,omitzero" jsonschema_description:"How a new version arrives: exactly one of rolling, blue_green, canary."`
 	Analysis Analysis `json:"analysis,omitzero" jsonschema_description:"What the new version is measured by."`
 }

@@ -25,6 +25,16 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
+// Human writes s for people, with about three digits: 34.2MB.
+func (s Size) Human() string {
+	for _, u := range []int{6, 5, 3} {
+		if v := float64(s) / units[u].bytes; v >= 1 {
+			return strconv.FormatFloat(v, 'g', 3, 64) + units[u].name
+		}
+	}
+	return strconv.FormatInt(int64(s), 10) + "B"
+}
+
 // MarshalText writes the form that UnmarshalText reads.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 

@@ -17,6 +17,8 @@ type State struct {
 	Routing     Routing      `json:"routing"`
 	Obligations []Obligation `json:"obligations,omitempty"`
 
+	Pins []string `json:"pins,omitempty"` // revisions that are kept for good, by number
+
 	Revisions int  `json:"revisions,omitempty"` // numbers given so far
 	Rollouts  int  `json:"rollouts,omitempty"`
 	Removed   bool `json:"removed,omitempty"` // draining for good

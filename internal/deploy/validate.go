@@ -31,6 +31,7 @@ func (s Service) Validate() []Problem {
 	s.validateProgram(&p)
 	s.Health.validate(&p, s.Worker())
 	s.validateRequests(&p)
+	s.Keep.validate(&p)
 	s.validateStrategy(&p)
 	s.validateAnalysis(&p)
 	return p

@@ -65,5 +65,8 @@ func (e *Engine) Remove(ctx context.Context, service string) error {
 	if err != nil {
 		return err
 	}
-	return l.do(ctx, func() error { return l.commit(deploy.Remove(l.state, time.Now())) })
+	return l.do(ctx, func() error {
+		l.drilling.interrupt("the service is being removed")
+		return l.commit(deploy.Remove(l.state, time.Now()))
+	})
 }

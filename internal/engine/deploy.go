@@ -17,6 +17,7 @@ type DeployRequest struct {
 	Version  string
 	Settings deploy.Service
 	Message  string
+	Who      string // asks for it, as far as is known
 }
 
 // Answer is what a command that begins a rollout says. Nothing: the service is there already.
@@ -62,8 +63,8 @@ func (l *loop) deploy(q DeployRequest, changed map[string][]string, now time.Tim
 	if from := l.inForce(); changed[from] != nil { // nothing else tells why there is a new revision
 		q.Message = strings.TrimPrefix(fmt.Sprintf("%s; changed since %s: %s", q.Message, from, strings.Join(changed[from], ", ")), "; ")
 	}
-	rev := deploy.Revision{Service: l.name, ID: deploy.RevisionID(l.state.Revisions + 1), Version: q.Version, Message: q.Message, Created: now, Settings: q.Settings}
-	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "deploy"}, q.Message, now)
+	rev := deploy.Revision{Service: l.name, ID: deploy.RevisionID(l.state.Revisions + 1), Version: q.Version, Message: q.Message, Who: q.Who, Created: now, Settings: q.Settings}
+	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "deploy"}, said{q.Who, q.Message}, now)
 }
 
 // same reports whether a revision is what is asked for.
@@ -72,8 +73,11 @@ func (l *loop) same(revision string, q DeployRequest) bool {
 	return ok && r.Version == q.Version && reflect.DeepEqual(r.Settings, q.Settings)
 }
 
+// said is what history keeps of a command besides what it did.
+type said struct{ who, message string }
+
 // open begins a rollout and saves it, together with a revision that is new and the one that it supersedes.
-func (l *loop) open(rev deploy.Revision, q deploy.Request, message string, now time.Time) (Answer, error) {
+func (l *loop) open(rev deploy.Revision, q deploy.Request, by said, now time.Time) (Answer, error) {
 	next, superseded, err := deploy.Begin(l.state, q, now)
 	if err != nil {
 		return Answer{}, err
@@ -92,7 +96,7 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, message string, now t
 		turn.Records = append(turn.Records, old)
 	}
 	counting := newLedger(next.Rollout.ID, proxied.Epoch, counted.Meters)
-	record := store.Record{Rollout: *next.Rollout, Version: rev.Version, Message: message, Ledger: counting.text()}
+	record := store.Record{Rollout: *next.Rollout, Version: rev.Version, Message: by.message, Who: by.who, Ledger: counting.text()}
 	judging := l.beginJudging(*next.Rollout, rev.Settings, proxied, counted)
 	record.Judging = judging.keep(now, true)
 	turn.Records = append(turn.Records, record)
@@ -103,7 +107,8 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, message string, now t
 	l.revisions[rev.ID], l.state, l.books = rev, next, books{&record, counting}
 	l.judging = judging
 	l.held.Store(new(l.claims()))
-	delete(l.work.prepared, rev.ID) // it is checked anew: its artifact may have gone
+	l.work.fresh(next.Rollout.ID, rev.ID)
+	l.drilling.interrupt("rollout " + next.Rollout.ID + " has begun")
 	l.e.hub.send(numbered)
 	return Answer{Rollout: *next.Rollout, Version: rev.Version}, nil
 }

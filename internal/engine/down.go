@@ -28,7 +28,11 @@ func (e *Engine) Down(ctx context.Context, now bool) error {
 
 // down stops every instance of the service: first nothing new, then what is in flight, then the programs.
 func (l *loop) down(ctx context.Context, now bool) error {
-	err := l.do(ctx, func() error { l.stopping = true; l.work.hurry = now; return nil })
+	err := l.do(ctx, func() error {
+		l.stopping, l.work.hurry = true, now
+		l.drilling.interrupt("everything is being stopped")
+		return nil
+	})
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ import (
 // Platform is what the engine needs of the place where instances run.
 type Platform interface {
 	platform.Platform
-	// Readiness says why a revision could not be started now, or nil.
+	// Readiness says why a revision could not be started now as it was, or nil.
 	Readiness(rev deploy.Revision) error
 	// Examine looks at what a revision takes from outside its settings: secrets, files of variables. problems keep its instances from being started; changed are the places in its settings whose value is not what
 	// it was when the revision was prepared. One that is not prepared, or without an ID, has changed in nothing.
@@ -33,6 +33,8 @@ type Platform interface {
 	Glance(rev deploy.Revision) (changed []string, problems []deploy.Problem)
 	// Moved reports whether the name of a revision's image means another image than when it was prepared.
 	Moved(ctx context.Context, rev deploy.Revision) (bool, error)
+	// FreePorts counts the ports of a range that instances could be given now, and stops counting at enough.
+	FreePorts(span deploy.PortSpan, enough int) (int, error)
 }
 
 // Dataplane is what the engine needs of the proxies.
@@ -98,6 +100,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, l := range e.loops {
 		e.start(l)
 	}
+	e.running.Go(func() { e.keepHouse(ctx) })
 	e.mu.Unlock()
 	<-ctx.Done()
 	e.mu.Lock()

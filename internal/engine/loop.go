@@ -29,6 +29,9 @@ type loop struct {
 	judging   *judging // of the open rollout; nil where nobody judges
 	norms     norms    // what the revisions in service do
 	asking    asking
+	tidying   tidying
+	ready     readinesses
+	drilling  *drilling // nil: no drill runs
 	work      work
 	trouble   string // why the last save failed
 	unseen    string // why the last look failed
@@ -164,6 +167,7 @@ func (l *loop) turn(ctx context.Context) {
 		l.wind(o)
 		return
 	}
+	_, was := l.state.Open()
 	next, acts := deploy.Decide(l.state, o)
 	events := deploy.Events(l.state, next, o.Now)
 	books, counted := l.books.count(next, o, seen, l.judging.keep(o.Now, len(events) > 0))
@@ -181,8 +185,14 @@ func (l *loop) turn(ctx context.Context) {
 		l.act(a)
 	}
 	l.route()
+	if _, open := next.Open(); was && !open {
+		l.tidying.due = time.Time{}
+		l.ready.again()
+	}
+	l.tidy(o.Now)
+	l.look(o)
 	l.show(o, seen)
-	if l.state.Removed && len(o.Instances) == 0 {
+	if l.state.Removed && len(o.Instances) == 0 && l.drilling == nil {
 		l.vanish()
 	}
 }

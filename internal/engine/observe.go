@@ -25,7 +25,7 @@ func (l *loop) observe(ctx context.Context) (deploy.Observation, proxy.ServiceSt
 	if err != nil {
 		return o, proxy.ServiceState{}, err
 	}
-	o.Instances = l.work.overlay(listed)
+	o.Instances = l.work.overlay(l.withoutDrills(listed))
 	o.Prepared = maps.Clone(l.work.prepared)
 	o.Tasks = maps.Clone(l.work.results)
 	o.Routing = l.state.Routing

@@ -9,27 +9,39 @@ import (
 	"github.com/naru-deploy/naru/internal/deploy"
 )
 
-// Rollback aborts the open rollout; without one, or with a revision, it goes to that revision, or the one before.
-func (e *Engine) Rollback(ctx context.Context, service, revision, message string) (Answer, error) {
+// RollbackRequest asks for the way back.
+type RollbackRequest struct {
+	Revision string // empty: where the open rollout came from, or what served before
+	Canary   bool   // by the steps of the revision's strategy and judged, not straight
+	Message  string
+	Who      string // asks for it, as far as is known
+}
+
+// Rollback aborts the open rollout; without one, or with a revision, it goes to that revision, or the one before. It goes
+// straight there, unless a canary is asked for: the revision has been judged once.
+func (e *Engine) Rollback(ctx context.Context, service string, q RollbackRequest) (Answer, error) {
 	l, err := e.loop(service)
 	if err != nil {
 		return Answer{}, err
 	}
-	if err := l.examineBack(ctx, revision); err != nil {
+	if err := l.examineBack(ctx, q.Revision); err != nil {
 		return Answer{}, err
 	}
 	e.opening.Lock()
 	defer e.opening.Unlock()
 	var answer Answer
 	err = l.do(ctx, func() (err error) {
-		answer, err = l.rollback(revision, message, time.Now())
+		answer, err = l.rollback(q, time.Now())
 		return err
 	})
 	return answer, err
 }
 
-func (l *loop) rollback(revision, message string, now time.Time) (Answer, error) {
-	if r, open := l.state.Open(); open && !r.Passed && (revision == "" || revision == r.From) {
+func (l *loop) rollback(q RollbackRequest, now time.Time) (Answer, error) {
+	if r, open := l.state.Open(); open && !r.Passed && (q.Revision == "" || q.Revision == r.From) {
+		if q.Canary {
+			return Answer{}, conflict("rollout %s is open: it is taken back as it came, and there is no canary of that; leave --canary out", r.ID)
+		}
 		r, err := deploy.Apply(r, deploy.Command{Verb: deploy.Abort, Reason: "rolled back by hand"}, now)
 		if err != nil {
 			return Answer{}, err
@@ -38,7 +50,7 @@ func (l *loop) rollback(revision, message string, now time.Time) (Answer, error)
 		next.Rollout = &r
 		return Answer{Rollout: r, Version: l.revisions[r.To].Version}, l.commit(next)
 	}
-	target, err := l.destination(revision)
+	target, err := l.destination(q.Revision)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -49,7 +61,7 @@ func (l *loop) rollback(revision, message string, now time.Time) (Answer, error)
 	if _, open := l.state.Open(); !open && target == l.state.Stable {
 		return Answer{Version: rev.Version, Nothing: true}, nil
 	}
-	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "rollback", Straight: true, Instances: l.state.Instances}, message, now)
+	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "rollback", Straight: !q.Canary, Instances: l.state.Instances}, said{q.Who, q.Message}, now)
 }
 
 // destination is where a rollback goes that names no revision: where the draining rollout came from, or what served
@@ -72,9 +84,9 @@ func (l *loop) target(revision string) (deploy.Revision, error) {
 	if revision == "" {
 		return deploy.Revision{}, conflict("%s has no earlier revision to go back to", l.name)
 	}
-	rev, ok := l.revisions[revision]
-	if !ok {
-		return rev, notFound("%s has no revision %q; kept are: %s", l.name, revision, list(l.kept()))
+	rev, err := l.keptRevision(revision)
+	if err != nil {
+		return rev, err
 	}
 	if err := l.e.clash(l.name, rev.Settings); err != nil {
 		return rev, err
@@ -85,11 +97,26 @@ func (l *loop) target(revision string) (deploy.Revision, error) {
 	return rev, nil
 }
 
+// keptRevision finds a revision that is kept; the error says which are.
+func (l *loop) keptRevision(id string) (deploy.Revision, error) {
+	rev, ok := l.revisions[id]
+	n := deploy.Number(id)
+	switch {
+	case ok && !l.tidying.leaving[id]:
+		return rev, nil
+	case n > 0 && n <= l.state.Revisions:
+		return rev, &Error{Code: Refused, Message: fmt.Sprintf("%s of %s is gone: it is kept no longer (%s); deploy its version again. Kept are: %s", id, l.name, l.keepWords(), list(l.kept()))}
+	}
+	return rev, notFound("%s has no revision %q; kept are: %s", l.name, id, list(l.kept()))
+}
+
 // kept names the revisions with their versions, oldest first.
 func (l *loop) kept() (out []string) {
 	var revs []deploy.Revision
 	for _, r := range l.revisions {
-		revs = append(revs, r)
+		if !l.tidying.leaving[r.ID] {
+			revs = append(revs, r)
+		}
 	}
 	slices.SortFunc(revs, func(a, b deploy.Revision) int { return deploy.Number(a.ID) - deploy.Number(b.ID) })
 	for _, r := range revs {
@@ -99,7 +126,7 @@ func (l *loop) kept() (out []string) {
 }
 
 // Retry begins a new rollout of the revision that failed last, from its first step.
-func (e *Engine) Retry(ctx context.Context, service string) (Answer, error) {
+func (e *Engine) Retry(ctx context.Context, service, who string) (Answer, error) {
 	l, err := e.loop(service)
 	if err != nil {
 		return Answer{}, err
@@ -117,14 +144,14 @@ func (e *Engine) Retry(ctx context.Context, service string) (Answer, error) {
 		case r.Result == deploy.Promoted:
 			return conflict("rollout %s was promoted; there is nothing to retry", r.ID)
 		}
-		rev, ok := l.revisions[r.To]
-		if !ok {
-			return notFound("revision %s is not kept any more; deploy it again", r.To)
+		rev, err := l.keptRevision(r.To)
+		if err != nil {
+			return err
 		}
 		if err := e.clash(service, rev.Settings); err != nil {
 			return err
 		}
-		answer, err = l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "retry", Straight: r.By == "rollback"}, "retry of "+r.ID, time.Now())
+		answer, err = l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "retry", Straight: r.Straight}, said{who, "retry of " + r.ID}, time.Now())
 		return err
 	})
 	return answer, err

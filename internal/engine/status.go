@@ -16,7 +16,9 @@ type Status struct {
 	Instances   []InstanceStatus    `json:"instances"`
 	Wanted      int                 `json:"wanted"` // instances of stable at full strength
 	Traffic     []TrafficStatus     `json:"traffic,omitempty"`
-	Previous    *RevisionRef        `json:"previous,omitempty"`    // where naru rollback goes
+	Previous    *RevisionRef        `json:"previous,omitempty"`    // the revision that served before
+	Rollback    *RollbackStatus     `json:"rollback,omitempty"`    // where naru rollback goes now, and whether it could
+	Drill       *RevisionRef        `json:"drill,omitempty"`       // that is being tried out without traffic
 	Obligations []deploy.Obligation `json:"obligations,omitempty"` // owed after the last rollout
 	Problem     string              `json:"problem,omitempty"`     // why nothing is decided now
 }
@@ -84,6 +86,10 @@ func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
 	}
 	for _, i := range o.Instances {
 		s.Instances = append(s.Instances, l.instance(i, o))
+	}
+	s.Rollback = l.wayBack()
+	if d := l.drilling; d != nil {
+		s.Drill = l.ref(d.rev.ID)
 	}
 	s.Traffic = traffics(l.state.Routing, seen)
 	l.shown.Store(&s)

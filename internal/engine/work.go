@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +48,12 @@ func (w *work) give(name string, job func(context.Context) func()) {
 		case <-w.ctx.Done():
 		}
 	})
+}
+
+// fresh forgets what belongs to earlier rollouts when one begins, and checks its revision anew: its artifact may have gone.
+func (w *work) fresh(rollout, revision string) {
+	delete(w.prepared, revision)
+	maps.DeleteFunc(w.results, func(key string, _ deploy.TaskResult) bool { return !strings.HasPrefix(key, rollout+"/") })
 }
 
 // overlay shows in the platform's list what is under way and what could not be tried.

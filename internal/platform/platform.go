@@ -26,6 +26,27 @@ type Platform interface {
 	Logs(ctx context.Context, id string, o LogOptions) (io.ReadCloser, error)
 	// Remove deletes what is kept of a revision that has no instance: its copy, its logs.
 	Remove(ctx context.Context, rev deploy.Revision) error
+	// Holdings lists what is kept of the revisions of a service, or of all when service is empty, whether or not
+	// anybody knows of them any more.
+	Holdings(ctx context.Context, service string) ([]Holding, error)
+	// Sweep deletes what belongs to no instance and what ended instances have logged before a moment, and returns it;
+	// dry: only returns it. It may be called at any time, beside every other method.
+	Sweep(ctx context.Context, logsBefore time.Time, dry bool) ([]Leftover, error)
+}
+
+// Holding is what a platform keeps of one revision.
+type Holding struct {
+	Service, Revision string
+	What              string // "artifact and logs", "image shop:1.1"
+	Bytes             int64  // that removing it frees
+}
+
+// Leftover is something that nobody has any use for.
+type Leftover struct {
+	Kind  string // log, container, image, file
+	Name  string // its path or name
+	Bytes int64
+	Why   string
 }
 
 // LogOptions says which part of a log is wanted.

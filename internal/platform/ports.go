@@ -70,6 +70,34 @@ func (p *Ports) Take(id string, span deploy.PortSpan, keep func(port int) error)
 		span, max(0, span.High-span.Low+1))
 }
 
+// Free counts the ports of a range that could be taken now, and stops at enough: each that is looked at costs a socket.
+func (p *Ports) Free(span deploy.PortSpan, enough int) (free int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	taken := make(map[int]bool)
+	for _, promised := range p.sources {
+		more, err := promised("")
+		if err != nil {
+			return 0, err
+		}
+		maps.Copy(taken, more)
+	}
+	for i := 0; i <= span.High-span.Low && free < enough; i++ {
+		port := span.Low + (max(p.next-span.Low, 0)+i)%(span.High-span.Low+1)
+		if taken[port] {
+			continue
+		}
+		ok, err := bindable(port)
+		if err != nil {
+			return free, err
+		}
+		if ok {
+			free++
+		}
+	}
+	return free, nil
+}
+
 // bindable reports whether a program could listen on the port of 127.0.0.1 now. A port that is in use or forbidden
 // is no error; running out of files is.
 func bindable(port int) (bool, error) {

@@ -73,3 +73,28 @@ func TestPortsAreNotUsedAgainSoon(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Free counts what Take would find, and takes nothing.
+func TestFreePorts(t *testing.T) {
+	span := deploy.PortSpan{Low: 24980, High: 24984}
+	var p Ports
+	promised := map[int]bool{24981: true}
+	p.Respect(func(string) (map[int]bool, error) { return promised, nil })
+	l, err := net.Listen("tcp", "127.0.0.1:24983")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer l.Close()
+	for range 2 {
+		for enough, want := range map[int]int{0: 0, 2: 2, 3: 3, 10: 3} {
+			if free, err := p.Free(span, enough); err != nil || free != want {
+				t.Errorf("asked for %d, free are %d, %v; want %d", enough, free, err, want)
+			}
+		}
+		for _, want := range []int{24980, 24982, 24984}[:2] { // in the order in which they were free
+			if err := p.Take("x", deploy.PortSpan{Low: want, High: want}, func(int) error { return nil }); err != nil {
+				t.Errorf("%d was counted and cannot be taken: %v", want, err)
+			}
+		}
+	}
+}

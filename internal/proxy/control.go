@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -41,6 +42,9 @@ func NewControl(r *Router, stop func(timeout time.Duration)) *Control {
 	c := &Control{router: r, stop: stop, mux: http.NewServeMux()}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(NewCollector(r))
+	// Of this process itself: naru_proxy_go_goroutines, naru_proxy_process_open_fds and so on.
+	prometheus.WrapRegistererWithPrefix("naru_proxy_", registry).MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	c.mux.HandleFunc("PUT /table", c.putTable)
 	c.mux.HandleFunc("GET /state", c.getState)
 	c.mux.HandleFunc("GET /watch", c.getWatch)

@@ -105,18 +105,28 @@ func (r *Router) probeUntil(ctx context.Context, b *Backend) {
 
 // probe asks a backend once how it is; nil is healthy.
 func (r *Router) probe(ctx context.Context, spec *BackendSpec) error {
+	if spec.Health.Kind == HealthExternal && !*spec.Ready { // see probeUntil
+		return errNotReady
+	}
+	return r.prober.ask(ctx, spec)
+}
+
+// ask makes one probe. An external check is not for a probe to know.
+func (p *prober) ask(ctx context.Context, spec *BackendSpec) error {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(spec.Health.Timeout, defaultTimeout))
 	defer cancel()
 	switch spec.Health.Kind {
 	case HealthHTTP:
-		return r.prober.http(ctx, spec)
+		return p.http(ctx, spec)
 	case HealthGRPC:
-		return r.prober.grpc(ctx, spec)
+		return p.grpc(ctx, spec)
 	case HealthTCP:
-		return r.prober.tcp(ctx, spec)
-	}
-	if !*spec.Ready { // external; see probeUntil
-		return errNotReady
+		return p.tcp(ctx, spec)
 	}
 	return nil
+}
+
+// Probe asks an address once, in the way in which Run asks the backends of a table; nil is healthy.
+func Probe(ctx context.Context, health HealthSpec, address string) error {
+	return newProber().ask(ctx, &BackendSpec{Address: address, Health: health})
 }

@@ -13,6 +13,8 @@ type Record struct {
 	Rollout deploy.Rollout  `json:"rollout"`
 	Version string          `json:"version"`
 	Message string          `json:"message,omitempty"`
+	Who     string          `json:"who,omitempty"`     // asked for it, as far as is known
+	Cut     bool            `json:"cut,omitempty"`     // its revision is kept no longer: this is only a row of history
 	Receipt *deploy.Receipt `json:"receipt,omitempty"` // once it has ended
 	Ledger  json.RawMessage `json:"ledger,omitempty"`  // the counting of an open one; the engine's own
 	Judging json.RawMessage `json:"judging,omitempty"` // the analysis of an open one; likewise

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -160,5 +161,77 @@ func TestSequence(t *testing.T) {
 		if got := sequence(id); got != want {
 			t.Errorf("%s: %d, want %d", id, got, want)
 		}
+	}
+}
+
+// Clean deletes revisions and the details of rollouts, and leaves a row of each and all that belongs to others.
+func TestClean(t *testing.T) {
+	s := opened(t, t.TempDir())
+	for _, service := range []string{"chat", "shop"} {
+		for n := 1; n <= 3; n++ {
+			rev := deploy.Revision{Service: service, ID: deploy.RevisionID(n), Version: "1"}
+			r := deploy.Rollout{ID: fmt.Sprintf("%s-%d", service, n), Service: service, To: rev.ID, Result: deploy.Promoted, Reason: "because", Closed: time.Unix(int64(n), 0).UTC(),
+				Forth: []deploy.Step{{Name: "1 of 1"}}}
+			_, err := s.Save(Turn{Revision: &rev, Records: []Record{{Rollout: r, Version: "1", Message: "m", Who: "w", Receipt: &deploy.Receipt{Rollout: r.ID}}},
+				Events: []deploy.Event{{Service: service, Rollout: r.ID}, {Service: service, Kind: deploy.EventDied}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.Clean("chat", []string{"r1", "r2", "r9"}, []string{"chat-1", "chat-9"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Clean("none", []string{"r1"}, []string{"none-1"}); err != nil {
+		t.Error(err)
+	}
+	for service, want := range map[string]string{"chat": "[r3]", "shop": "[r1 r2 r3]"} {
+		revs, err := s.Revisions(service)
+		var ids []string
+		for _, r := range revs {
+			ids = append(ids, r.ID)
+		}
+		if fmt.Sprint(ids) != want || err != nil {
+			t.Errorf("%s has %v, %v; want %s", service, ids, err, want)
+		}
+		records, err := s.Records(service)
+		if err != nil || len(records) != 3 {
+			t.Fatalf("%s: %d records, %v", service, len(records), err)
+		}
+		for i, r := range records {
+			cut := service == "chat" && i == 0
+			row := r.Version == "1" && r.Message == "m" && r.Who == "w" && r.Rollout.Result == deploy.Promoted && r.Rollout.Reason == "because" && r.Rollout.Closed.Unix() == int64(i+1)
+			if r.Cut != cut || (r.Receipt == nil) != cut || (len(r.Rollout.Forth) == 0) != cut || !row {
+				t.Errorf("%s: %+v", r.Rollout.ID, r)
+			}
+		}
+	}
+	events, err := s.Events(0, 100)
+	if err != nil || len(events) != 11 {
+		t.Errorf("%d events, %v", len(events), err)
+	}
+	for _, e := range events {
+		if e.Rollout == "chat-1" {
+			t.Errorf("left is %+v", e)
+		}
+	}
+}
+
+// History is bounded: of more rows than Rows the oldest go.
+func TestRowsAreBounded(t *testing.T) {
+	s := opened(t, t.TempDir())
+	var records []Record
+	for n := 1; n <= Rows+5; n++ {
+		records = append(records, Record{Rollout: deploy.Rollout{ID: fmt.Sprintf("chat-%d", n), Service: "chat", Result: deploy.Promoted}})
+	}
+	if _, err := s.Save(Turn{Records: records}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Clean("chat", nil, []string{"chat-7"}); err != nil {
+		t.Fatal(err)
+	}
+	left, err := s.Records("chat")
+	if err != nil || len(left) != Rows || left[0].Rollout.ID != "chat-6" || !left[1].Cut || left[2].Cut {
+		t.Errorf("%d rows are left, the first %+v, %v", len(left), left[0], err)
 	}
 }

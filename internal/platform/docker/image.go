@@ -17,6 +17,8 @@ type image struct {
 	system, arch string
 	checked      bool          // it has a HEALTHCHECK
 	checkEvery   time.Duration // 0: the engine's default
+	bytes        int64
+	pulled       bool // by us, just now
 }
 
 // image looks for an image by its ID or name; nil when it is not on this machine.
@@ -34,7 +36,7 @@ func (p *Platform) image(ctx context.Context, name string) (*image, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	i := &image{id: found.ID, system: found.Os, arch: found.Architecture}
+	i := &image{id: found.ID, system: found.Os, arch: found.Architecture, bytes: found.Size}
 	if len(found.RepoDigests) > 0 {
 		i.digest = found.RepoDigests[0]
 		for _, d := range found.RepoDigests { // of several names, the one that was asked for
@@ -60,12 +62,19 @@ func (p *Platform) resolve(ctx context.Context, name, policy string) (*image, er
 	if policy == "never" {
 		return nil, fmt.Errorf("the image %s is not on this machine, and docker.pull is never; build or load it: docker image ls shows what is there", name)
 	}
+	before, err := p.image(ctx, name)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.pull(ctx, name); err != nil {
 		return nil, err
 	}
 	found, err := p.image(ctx, name)
 	if found == nil && err == nil {
 		err = fmt.Errorf("the image %s was pulled and is gone again; is something pruning images?", name)
+	}
+	if found != nil {
+		found.pulled = before == nil || before.id != found.id
 	}
 	return found, err
 }

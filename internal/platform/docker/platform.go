@@ -51,6 +51,7 @@ type Platform struct {
 	mu       sync.Mutex
 	pending  map[string]int // ports of instances that are being started
 	stopping map[string]int // how many Stops of this process attend to an instance
+	offers   map[string]offer
 }
 
 // New opens the state folder. It does not ask the engine.
@@ -61,7 +62,7 @@ func New(o Options) (*Platform, error) {
 	}
 	p := &Platform{
 		dir: dir, engine: engine{host: o.Host}, log: o.Log, changed: o.Changed, ports: o.Ports,
-		wanted: make(chan struct{}, 1), pending: make(map[string]int), stopping: make(map[string]int),
+		wanted: make(chan struct{}, 1), pending: make(map[string]int), stopping: make(map[string]int), offers: make(map[string]offer),
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)

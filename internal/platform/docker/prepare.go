@@ -21,6 +21,7 @@ type record struct {
 	Secrets    map[string]string `json:"secrets,omitempty"`     // keyed digests, by place in the settings
 	Checked    bool              `json:"checked,omitempty"`     // the image has a HEALTHCHECK
 	CheckEvery time.Duration     `json:"check_every,omitempty"` // its interval; 0: the engine's default
+	Pulled     bool              `json:"pulled,omitempty"`      // by naru: with the last revision that has it, it goes
 }
 
 func (p *Platform) recordFile(service, revision string) string {
@@ -91,6 +92,7 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision) error {
 		return err
 	}
 	r.ID, r.Digest, r.Checked, r.CheckEvery = found.id, found.digest, found.checked, found.checkEvery
+	r.Pulled = found.pulled || p.fetched(r.ID)
 	if err := os.MkdirAll(p.revision(rev.Service, rev.ID), 0o700); err != nil {
 		return err
 	}
@@ -142,8 +144,13 @@ func (p *Platform) Readiness(rev deploy.Revision) error {
 	if err != nil {
 		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, err)
 	}
-	if found == nil && (r.Digest == "" || rev.Settings.Docker.Pull == "never") {
-		return r.gone(rev.Service, rev.ID, rev.Version)
+	if found == nil {
+		if r.Digest == "" || rev.Settings.Docker.Pull == "never" {
+			return r.gone(rev.Service, rev.ID, rev.Version)
+		}
+		if err := p.offered(ctx, r.Digest); err != nil {
+			return errors.Join(r.gone(rev.Service, rev.ID, rev.Version), err)
+		}
 	}
 	if _, problems := find(ctx, rev, nil, true); problems != nil {
 		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, secret.Err(problems))

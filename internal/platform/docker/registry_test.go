@@ -30,6 +30,7 @@ type imageServer struct {
 	blobs          map[string][]byte // by digest; the manifests too
 	tags           map[string]string
 	cut            atomic.Bool // layers end before they are whole
+	gone           atomic.Bool // it has lost everything
 	name           string      // host:port
 }
 
@@ -104,6 +105,8 @@ func (r *imageServer) pushFor(t *testing.T, tag, arch string) {
 	r.tags[tag] = r.add(only)
 }
 
+func (r *imageServer) empty() { r.gone.Store(true) }
+
 func digest(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b)) }
 
 func (r *imageServer) add(blob []byte) string {
@@ -126,7 +129,7 @@ func (r *imageServer) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	blob, known := r.blobs[at]
 	switch {
 	case q.URL.Path == "/v2/":
-	case !known:
+	case !known, r.gone.Load():
 		w.WriteHeader(http.StatusNotFound)
 		fmt.Fprint(w, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}`)
 	default:

@@ -6,13 +6,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/containerd/errdefs"
-	"github.com/moby/moby/client"
-
 	"github.com/naru-deploy/naru/internal/deploy"
 )
 
-// Remove deletes the revision's record and logs, and gives its image up to be pruned. It refuses while an instance of it
+// Remove deletes the revision's record and logs, and its image when naru has fetched it and nobody else uses it; one that
+// was here before is only given up to be pruned. It refuses while an instance of it
 // runs; instances that have exited are forgotten with it.
 func (p *Platform) Remove(ctx context.Context, rev deploy.Revision) error {
 	if err := checkName(rev.Service, rev.ID); err != nil {
@@ -51,17 +49,4 @@ func (p *Platform) Remove(ctx context.Context, rev deploy.Revision) error {
 	}
 	_ = os.Remove(filepath.Dir(dir)) // only when it was the service's last revision
 	return nil
-}
-
-// giveUp removes the tag that kept the revision's image. The engine deletes an image with its last tag.
-func (p *Platform) giveUp(ctx context.Context, rev deploy.Revision) error {
-	api, err := p.engine.api()
-	if err != nil {
-		return err
-	}
-	_, err = api.ImageRemove(ctx, p.keepTag(rev.Service, rev.ID), client.ImageRemoveOptions{PruneChildren: true})
-	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) { // a container of somebody else's uses it
-		return nil
-	}
-	return explain(err)
 }

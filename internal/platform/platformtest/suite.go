@@ -54,6 +54,8 @@ func Run(t *testing.T, make func(*testing.T) Setup) {
 		{"a log is followed", follow},
 		{"a log that nobody kept is an error", noLog},
 		{"a revision is removed when nothing runs of it", remove},
+		{"what is kept of a revision is listed until it is removed", holdings},
+		{"a sweep takes nothing that anybody uses, and old logs", sweep},
 		{"a restarted controller finds every instance", adopt},
 		{"a context that has ended ends the waiting", cancelled},
 		{"secrets reach the program and nobody else", secrets},

@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +40,13 @@ func stampOf(file *os.File) (stamp, error) {
 		return stamp{}, err
 	}
 	return stamp{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}, nil
+}
+
+// forget lets go of what is known of the files in a folder that is gone.
+func (d *digests) forget(dir string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.known, func(path string, _ digest) bool { return strings.HasPrefix(path, dir+"/") })
 }
 
 // sum returns the SHA-256 of a file in hex.

@@ -40,7 +40,7 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 	defer unlock()
 	dir := p.revision(rev.Service, rev.ID)
 	if _, err := os.Stat(filepath.Join(dir, recordFile)); err == nil {
-		return p.ready(ctx, rev, false)
+		return p.startable(ctx, rev, false)
 	}
 	r, err := p.capture(ctx, rev, dir)
 	if err != nil {
@@ -72,6 +72,9 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision, dir string)
 			return record{}, err
 		}
 		s["ARTIFACT"] = filepath.Join(dir, "artifact", r.Artifact)
+		if err := p.describe(s["ARTIFACT"], dir); err != nil {
+			return record{}, err
+		}
 	}
 	if perInstance(proc) {
 		return r, nil
@@ -94,13 +97,19 @@ func perInstance(proc *deploy.Process) bool {
 	})
 }
 
-// Readiness reports whether the revision could be started now: nil, or what stands against it and what to do. Secrets are
+// Readiness reports whether the revision could be started now and is what it was: nil, or what stands against it and what
+// to do. The copy of its artifact is compared file by file; what has not been touched since is not read again. Secrets are
 // looked for, but the commands that print some are not run: Examine does that.
 func (p *Platform) Readiness(rev deploy.Revision) error {
-	return p.ready(context.Background(), rev, true)
+	if err := p.startable(context.Background(), rev, true); err != nil {
+		return err
+	}
+	return p.intact(rev)
 }
 
-func (p *Platform) ready(ctx context.Context, rev deploy.Revision, glance bool) error {
+// startable is Readiness for a revision that may be running: a program that has written into its own copy must not be
+// kept from being started again.
+func (p *Platform) startable(ctx context.Context, rev deploy.Revision, glance bool) error {
 	if err := errors.Join(checkName(rev.Service), checkName(rev.ID)); err != nil {
 		return err
 	}

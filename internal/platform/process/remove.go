@@ -44,6 +44,7 @@ func (p *Platform) Remove(ctx context.Context, rev deploy.Revision) error {
 	if err := removeTree(dir); err != nil {
 		return fmt.Errorf("remove %s %s: %w", rev.Service, rev.ID, err)
 	}
+	p.sums.forget(dir)
 	_ = os.Remove(filepath.Dir(dir)) // only when it was the service's last revision
 	return nil
 }

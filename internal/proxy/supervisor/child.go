@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 )
 
@@ -35,7 +34,7 @@ func (s *Supervisor) spawn() error {
 	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
 		return err
 	}
-	log, err := openLog(filepath.Join(s.o.Dir, "proxy.log"))
+	log, err := openLog(s.logFile())
 	if err != nil {
 		return err
 	}
@@ -62,19 +61,6 @@ func (s *Supervisor) spawn() error {
 	}()
 	s.o.Log.Info("proxy started", "pid", cmd.Process.Pid)
 	return nil
-}
-
-// largeLog is how many bytes a proxy's log may have when the next proxy begins; a larger one is put aside, and the one
-// before it goes. A proxy says a line when the health of a backend changes, not with every request.
-const largeLog = 10 << 20
-
-func openLog(path string) (*os.File, error) {
-	if info, err := os.Stat(path); err == nil && info.Size() > largeLog {
-		if err := os.Rename(path, path+".1"); err != nil {
-			return nil, err
-		}
-	}
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
 
 // alive reports whether a process of that number runs; a zombie of ours does not.

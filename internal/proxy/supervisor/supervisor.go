@@ -110,6 +110,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.tell(ctx) })
 	wg.Go(func() { s.keep(ctx) })
+	wg.Go(func() { s.trim(ctx) })
 	wg.Wait()
 	return nil
 }

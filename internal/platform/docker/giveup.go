@@ -1,0 +1,99 @@
+package docker
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+
+	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
+)
+
+// giveUp removes the tag that kept the revision's image; the engine deletes an image with its last tag. An image that naru
+// has pulled loses the name that it came by as well, as long as no other revision and no container has it.
+func (p *Platform) giveUp(ctx context.Context, rev deploy.Revision) error {
+	var r record
+	_ = platform.ReadJSON(p.recordFile(rev.Service, rev.ID), &r) // without it there is the tag alone
+	names := []string{p.keepTag(rev.Service, rev.ID)}
+	if r.Pulled {
+		alone, err := p.alone(ctx, rev, r)
+		if err != nil {
+			return err
+		}
+		if alone {
+			names = append([]string{r.Image, r.Digest}, names...) // the kept tag last: until then it is kept
+		}
+	}
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		if now, err := p.image(ctx, name); err != nil {
+			return err
+		} else if now == nil || r.ID != "" && now.id != r.ID {
+			continue // it is gone, or the name has moved to another image
+		}
+		if err := p.untag(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// untag removes a name of an image, and the image with its last name. One that a container uses stays.
+func (p *Platform) untag(ctx context.Context, name string) error {
+	api, err := p.engine.api()
+	if err != nil {
+		return err
+	}
+	_, err = api.ImageRemove(ctx, name, client.ImageRemoveOptions{PruneChildren: true})
+	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
+		return nil
+	}
+	return explain(err)
+}
+
+// alone reports whether a revision is the only one with its image, and no container of anybody is made of it.
+func (p *Platform) alone(ctx context.Context, rev deploy.Revision, r record) (bool, error) {
+	for dir, other := range p.records() {
+		if other.ID == r.ID && dir != p.revision(rev.Service, rev.ID) {
+			return false, nil
+		}
+	}
+	api, err := p.engine.api()
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	users, err := api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("ancestor", r.ID)})
+	if err != nil {
+		return false, explain(err)
+	}
+	return len(users.Items) == 0, nil
+}
+
+// fetched reports whether naru has pulled an image for another revision: what came by naru goes with the last of them.
+func (p *Platform) fetched(id string) bool {
+	for _, other := range p.records() {
+		if other.ID == id && other.Pulled {
+			return true
+		}
+	}
+	return false
+}
+
+// records returns what is recorded of all revisions, by folder.
+func (p *Platform) records() map[string]record {
+	out := make(map[string]record)
+	files, _ := filepath.Glob(filepath.Join(p.dir, "revisions", "*", "*", "record.json"))
+	for _, file := range files {
+		var r record
+		if platform.ReadJSON(file, &r) == nil {
+			out[filepath.Dir(file)] = r
+		}
+	}
+	return out
+}
