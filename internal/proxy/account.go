@@ -112,7 +112,7 @@ func (x *Exchange) judge(m *meter) {
 
 // decide counts the request for the judge of revisions, once as a request and once as a failure: whatever comes first of
 // its end, the failure of its first attempt and its hanging. Called with the lock of c held while the request is
-// in its list.
+// in its list. Who looks for what hangs calls it too: it reads nothing of x that a request changes on its way.
 func (x *Exchange) decide(m *meter, c *cell, failed bool) {
 	if m.assigned == forPreview {
 		return
@@ -122,23 +122,23 @@ func (x *Exchange) decide(m *meter, c *cell, failed bool) {
 	if fault {
 		c.faults.Add(1)
 	}
-	charged := fault && m.clients.charge(x)
+	charged := fault && m.svc.clients.charge(x)
 	if charged {
 		c.charged.Add(1)
 	}
 	if first {
 		c.decided.Add(1)
 	}
-	if x.cohort == 0 || x.cohort != x.svc.cohort.Load() {
+	if x.cohort == 0 || x.cohort != m.svc.cohort.Load() {
 		return
 	}
 	if n := c.of(x.cohort); n != nil {
-		n.count(x, first, fault, charged)
+		n.count(m, x, first, fault, charged)
 	}
 }
 
 // count adds what was decided of a request of the cohort.
-func (n *Cohort) count(x *Exchange, first, fault, charged bool) {
+func (n *Cohort) count(m *meter, x *Exchange, first, fault, charged bool) {
 	drawn := x.client == ""
 	if first {
 		n.Decided++
@@ -152,7 +152,7 @@ func (n *Cohort) count(x *Exchange, first, fault, charged bool) {
 	n.Faults++
 	if drawn {
 		n.DrawnFaults++
-	} else if charged = x.svc.clients.once(x).fail(x); charged {
+	} else if charged = m.svc.clients.once(x.rollout).fail(x); charged {
 		n.Users++
 	}
 	if charged {

@@ -43,11 +43,11 @@ func (u *users) add(hash uint64) bool {
 	return u[slot>>6].Or(bit)&bit == 0
 }
 
-// once is the table of the rollout that the request belongs to.
-func (c *clients) once(x *Exchange) *onceTable {
+// once is the table of a rollout.
+func (c *clients) once(rollout string) *onceTable {
 	t := c.users.Load()
-	if t == nil || t.rollout != x.route.spec.Rollout {
-		c.users.CompareAndSwap(t, &onceTable{rollout: x.route.spec.Rollout, seed: maphash.MakeSeed()})
+	if t == nil || t.rollout != rollout {
+		c.users.CompareAndSwap(t, &onceTable{rollout: rollout, seed: maphash.MakeSeed()})
 		t = c.users.Load()
 	}
 	return t

@@ -37,6 +37,7 @@ type Exchange struct {
 	turn    atomic.Int64
 	claimed time.Duration // the age at the first claim
 	cohort  uint64        // in which that was; 0: no canary was open
+	rollout string        // in which that was
 
 	// While the request is in flight and a canary open it is in the list of a
 	// cell. What is marked with a star is then guarded by the lock of the cell.

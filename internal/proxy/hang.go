@@ -27,8 +27,8 @@ func (x *Exchange) track(g *share, assigned assignment) {
 		x.claimed = time.Since(x.began)
 	}
 	x.turn.Store(1 + int64(x.claimed))
-	x.cohort = g.cohort
-	x.again = x.client != "" && !x.svc.clients.once(x).meet(x)
+	x.cohort, x.rollout = g.cohort, x.route.spec.Rollout
+	x.again = x.client != "" && !m.svc.clients.once(x.rollout).meet(x)
 	m.touched.Store(true)
 	m.cell().add(x)
 }

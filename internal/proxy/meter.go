@@ -128,7 +128,7 @@ type meter struct {
 
 	failed, byNaru, byApp, retried, held, aborted, upgraded, wsClosed atomic.Uint64
 
-	clients *clients    // of the service
+	svc     *service
 	touched atomic.Bool // a request was in flight, so that a revision that only hangs is seen
 
 	// What every request counts is spread over cells, so that cores do not
@@ -136,14 +136,14 @@ type meter struct {
 	cells []cell
 }
 
-func newMeter(revision string, a assignment, c *clients) *meter {
+func newMeter(revision string, a assignment, svc *service) *meter {
 	// Cells are chosen at random, so there must be several times as many as
 	// cores: as many as cores was measured to be no better than one.
 	n := 1
 	for n < min(4*runtime.GOMAXPROCS(0), 16) {
 		n *= 2
 	}
-	return &meter{revision: revision, assigned: a, clients: c, cells: make([]cell, n)}
+	return &meter{revision: revision, assigned: a, svc: svc, cells: make([]cell, n)}
 }
 
 // cell is one of the cells.

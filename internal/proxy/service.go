@@ -42,7 +42,7 @@ const keptRevisions = 10
 func newService(name string) *service {
 	s := &service{name: name, backends: map[identity]*Backend{}}
 	for a := range s.unassigned {
-		s.unassigned[a] = newMeter("", assignment(a), &s.clients)
+		s.unassigned[a] = newMeter("", assignment(a), s)
 	}
 	s.publishMeters()
 	return s
@@ -55,7 +55,7 @@ func (s *service) metersOf(revision string) [assignments]*meter {
 	if i < 0 {
 		a := &armMeters{revision: revision}
 		for k := range a.meters {
-			a.meters[k] = newMeter(revision, assignment(k), &s.clients)
+			a.meters[k] = newMeter(revision, assignment(k), s)
 		}
 		s.arms = append(s.arms, a)
 		i = len(s.arms) - 1
