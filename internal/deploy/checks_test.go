@@ -21,10 +21,13 @@ const (
 	checkFix       = "a fix can be shipped while stable is broken"
 	checkInnocent  = "a good version is not taken back for what is not its fault"
 	checkEvidence  = "nothing is promoted without a request"
+	checkAlone     = "a program that cannot run twice never does"
+	checkHeld      = "who waits while a version is replaced in its place is answered in time"
+	checkAhead     = "nothing is stopped for a version that cannot be started"
 )
 
 var allChecks = []string{checkServing, checkTotal, checkHealthy, checkStop, checkFailed, checkOverload, checkEnds, checkBack,
-	checkSameEnd, checkSupersede, checkFix, checkInnocent, checkEvidence}
+	checkSameEnd, checkSupersede, checkFix, checkInnocent, checkEvidence, checkAlone, checkHeld, checkAhead}
 
 // violation is an invariant that did not hold.
 type violation struct{ check, detail string }
@@ -52,6 +55,9 @@ func judge(l *life, before State, o Observation, after State, acts []Action) err
 		var err error
 		switch a := a.(type) {
 		case Start:
+			if err := judgeAlone(l, a); err != nil {
+				return err
+			}
 			if b := l.w.bodies[a.ID]; b == nil || !b.Live() {
 				live++
 			}
@@ -127,6 +133,9 @@ func soundNow(r Routing, o Observation, revision string) int {
 
 func judgePublish(l *life, before State, o Observation, after State, next Routing) error {
 	p, old := after.Picture(), before.Routing
+	if err := judgeHold(l, o, old, next, after); err != nil {
+		return err
+	}
 	if had, has := servingNow(old, o), servingNow(next, o); has < had && has < p.MinServing {
 		return broken(checkServing, "from %d to %d, at least %d", had, has, p.MinServing)
 	}
@@ -194,7 +203,7 @@ func judgeEnd(l *life, r Rollout) error {
 	if r.Result == Promoted && n.silent && judged && !l.promoted[r.ID] {
 		return broken(checkEvidence, "%s", r.ID)
 	}
-	if r.Result != RolledBack || l.sc.rough || !n.good(l.settings[r.To]) {
+	if r.Result != RolledBack || l.sc.rough || !n.good(l.settings[r.To]) || l.hurried(r) {
 		return nil
 	}
 	if r.From != "" && !l.w.nature[r.From].good(l.settings[r.From]) {

@@ -28,7 +28,7 @@ func (v *view) changed() bool { return v.next.Version != v.o.Routing.Version }
 // settled asks only for what the picture awaits. That others come and go, such as instances of a stable which crashes now
 // and then, makes no picture untrue; otherwise no fix could ever be baked beside it.
 func (v *view) settled() bool {
-	return v.next.Traffic == v.o.Routing.Traffic && v.follow(v.o.Routing.Traffic) && v.reached()
+	return v.next.Traffic == v.o.Routing.Traffic && v.follow(v.o.Routing.Traffic) && v.reached() && v.ahead()
 }
 
 // prepares asks for every revision of the picture, again and again until it is ready or certainly cannot be.
@@ -38,13 +38,19 @@ func (v *view) prepares() (acts []Action) {
 			acts = append(acts, Prepare{g.Revision})
 		}
 	}
+	if r := v.o.Prepared[v.p.Ahead]; v.p.Ahead != "" && !r.Ready && r.Err == "" {
+		acts = append(acts, Prepare{v.p.Ahead})
+	}
 	return acts
 }
 
 // starts brings up what is missing, what the picture awaits before everything else, as far as MaxTotal has room and
-// the last crash is long enough ago.
+// the last crash is long enough ago. Where only one revision may run, nothing begins before what is not wanted has ended.
 func (v *view) starts() (acts []Action) {
 	total := v.live()
+	if v.p.Hold && v.leaving() > 0 {
+		return nil
+	}
 	for _, awaited := range []bool{true, false} {
 		for _, s := range v.seats {
 			switch {
@@ -72,7 +78,7 @@ func backoff(exits int) time.Duration {
 func (v *view) routing() Routing {
 	p, last := v.p, v.o.Routing
 	next := Routing{Version: last.Version, Traffic: last.Traffic, Proportional: p.proportional(), Stable: p.Stable, Canary: p.Canary,
-		Rollout: p.Rollout, Full: p.Full, MaxOverload: p.MaxOverload, Hold: p.Hold, Preview: p.Preview}
+		Rollout: p.Rollout, Full: p.Full, MaxOverload: p.MaxOverload, Preview: p.Preview}
 	v.enable()
 	shares := v.shares()
 	if v.retire(shares) { // what the retired ones answered must go to somebody
@@ -85,6 +91,7 @@ func (v *view) routing() Routing {
 		}
 	}
 	slices.SortFunc(next.Members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	next = v.hold(next)
 	next.Splits = v.splits(shares)
 	known := v.latest()
 	lost := known > last.Version // a proxy has been told what nobody here remembers
@@ -186,6 +193,9 @@ func (v *view) retirees() (out []*one) {
 func (v *view) leftover(n *one, shares map[string]Share) bool {
 	if _, known := v.p.group(n.Revision); known || v.p.proportional() || shares[n.Revision] == 0 {
 		return false
+	}
+	if v.p.Hold && v.missing() > 0 { // its place is needed, by what is ready to take it
+		return !v.startable()
 	}
 	if v.missing() > 0 && v.live() >= v.p.MaxTotal {
 		return false

@@ -41,6 +41,8 @@ const (
 	EventServing    EventKind = "serving"     // an instance has proved healthy and is given requests
 	EventRetired    EventKind = "retired"     // an instance is given no more
 	EventDied       EventKind = "died"        // an instance that served has ended by itself
+	EventHeld       EventKind = "held"        // requests wait from now on
+	EventReleased   EventKind = "released"    // they are answered again
 	EventScaled     EventKind = "scaled"      // another number of instances is wanted
 	EventRemoved    EventKind = "removed"     // the service drains for good
 )
@@ -50,6 +52,7 @@ func Events(before, after State, now time.Time) []Event {
 	c := change{before: before, after: after, now: now}
 	c.rollouts()
 	c.members()
+	c.holds()
 	c.service()
 	return c.events
 }
@@ -194,6 +197,24 @@ func (c *change) members() {
 		if was, _ := c.before.Routing.Member(m.ID); m.Enabled && !(was.Enabled && was.Address == m.Address) {
 			say(m, EventServing, "is healthy and may be given requests")
 		}
+	}
+}
+
+// holds compares whether requests have to wait because a program that cannot run twice is being replaced.
+func (c *change) holds() {
+	r, open := c.after.Open()
+	if was := c.before.Rollout; !open && (was == nil || !was.Open() || c.after.Rollout == nil) {
+		return
+	} else if !open {
+		r = *c.after.Rollout
+	}
+	switch was, now := c.before.Routing, c.after.Routing; {
+	case now.Hold && !was.Hold && r.Returning:
+		c.say(&r, EventHeld, "requests wait until %s is healthy again", r.From)
+	case now.Hold && !was.Hold:
+		c.say(&r, EventHeld, "requests wait until %s is healthy, at most %s; then %s comes back", r.To, seconds(r.patience()), r.From)
+	case was.Hold && !now.Hold:
+		c.say(&r, EventReleased, "requests are answered again; the first of them waited for %s", seconds(c.now.Sub(was.HeldSince)))
 	}
 }
 

@@ -35,7 +35,9 @@ func (s Service) Normalise() Service {
 	s.Affinity.By = cmp.Or(s.Affinity.By, "none")
 	s.Retries = Retries{Attempts: given(s.Retries.Attempts, 2), Budget: given(s.Retries.Budget, 20*Whole/100)}
 	s.Limits.ResponseTimeout = cmp.Or(s.Limits.ResponseTimeout, Duration(time.Minute))
-	s.Strategy = s.Strategy.normalise()
+	if !s.Exclusive || s.Strategy != (Strategy{}) {
+		s.Strategy = s.Strategy.normalise()
+	}
 	s.Analysis = s.Analysis.normalise(s.Worker())
 	return s
 }
