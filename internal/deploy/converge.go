@@ -251,6 +251,9 @@ func (v *view) empty(since time.Time) bool {
 		return false
 	}
 	waited := v.o.Now.Sub(since) >= v.p.Drain
+	if v.p.Hold && v.waitingRequests() > 0 && !waited { // they are the rollout's as well
+		return false
+	}
 	for _, s := range v.seats {
 		if s.group.Share == 0 && !s.group.Idle && s.one != nil && s.one.inFlight > 0 && !waited {
 			return false

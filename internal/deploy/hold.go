@@ -19,9 +19,6 @@ func Exclusive(m Move) (forth, back []Step) {
 	home := m.held(m.picture(0, 0, Group{Revision: m.From, Instances: m.Had, Share: Whole, Await: true}))
 	only := Gate{Deadline: m.S.Deadline.D()}
 	watched := Gate{Bake: m.bake(), Analysis: m.judged(), Deadline: m.S.Deadline.D()}
-	if a := watched.Analysis; a != nil && a.OnInsufficient == "promote" {
-		watched.Analysis = nil // a failing verdict is heard all the same; evidence that is missing could only be waived
-	}
 	return []Step{{Name: "prepare", Picture: before, Gate: only}, {Name: "swap", Picture: after, Gate: watched}},
 		[]Step{{Name: "back", Picture: home, Gate: only}}
 }
@@ -136,6 +133,14 @@ func (r Rollout) heldTooLong(v *view) string {
 	}
 	return fmt.Sprintf("%s was not healthy %s after requests began to wait, and %s needs %s of hold_timeout (%s) to come back: %s",
 		r.To, seconds(held), r.From, seconds(timeout-limit), seconds(timeout), v.waiting())
+}
+
+// waitingRequests counts the requests that wait for an instance.
+func (v *view) waitingRequests() (n int) {
+	for _, p := range v.o.Proxies {
+		n += p.Waiting
+	}
+	return n
 }
 
 // busy counts the requests in flight on instances that should go and may still finish them.

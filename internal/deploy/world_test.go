@@ -132,7 +132,7 @@ func (w *world) verdict(s State) Verdict {
 	if _, ok := w.began[r.ID]; !ok {
 		w.began[r.ID], w.to[r.ID] = w.now, r.To
 	}
-	if r.Returning || r.Step().Gate.Analysis == nil && !r.Step().Picture.Hold {
+	if r.Returning || r.Step().Gate.Analysis == nil {
 		return Verdict{}
 	}
 	w.top[r.ID] = max(w.top[r.ID], r.At)

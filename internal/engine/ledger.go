@@ -184,6 +184,7 @@ func (g *ledger) receipt(r deploy.Rollout) deploy.Receipt {
 		receipt.Revisions[m.Revision], latency[m.Revision] = c, h
 	}
 	receipt.Hold.Longest = milliseconds(waits.Longest())
+	receipt.Requests.Held = max(receipt.Requests.Held, waits.Count()) // those that are being answered are counted at their end
 	for _, id := range []string{r.From, r.To} {
 		if _, counted := receipt.Revisions[id]; !counted && id != "" {
 			receipt.Revisions[id] = deploy.RevisionCounts{}
