@@ -29,6 +29,11 @@ func judgeHold(l *life, o Observation, old, next Routing, after State) error {
 	return nil
 }
 
+// doubted reports whether a version that was alone went back for want of a request, as its settings ask for.
+func (l *life) doubted(r Rollout) bool {
+	return r.Forth[len(r.Forth)-1].Picture.Hold && l.w.nature[r.To].silent && l.settings[r.To].Analysis.OnInsufficient == "rollback"
+}
+
 // hurried reports whether a rollout ended because somebody could not wait any longer: with proxies that hear late, that
 // is nobody's fault.
 func (l *life) hurried(r Rollout) bool {

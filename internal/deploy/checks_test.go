@@ -199,11 +199,11 @@ func judgeStop(w *world, a Stop, p Picture) error {
 // nobody can be blamed there.
 func judgeEnd(l *life, r Rollout) error {
 	n := l.w.nature[r.To]
-	judged := slices.ContainsFunc(r.Forth, func(s Step) bool { return s.Gate.Analysis != nil })
+	judged := slices.ContainsFunc(r.Forth, func(s Step) bool { return s.Gate.Analysis != nil && !s.Picture.Hold })
 	if r.Result == Promoted && n.silent && judged && !l.promoted[r.ID] {
 		return broken(checkEvidence, "%s", r.ID)
 	}
-	if r.Result != RolledBack || l.sc.rough || !n.good(l.settings[r.To]) || l.hurried(r) {
+	if r.Result != RolledBack || l.sc.rough || !n.good(l.settings[r.To]) || l.hurried(r) || l.doubted(r) {
 		return nil
 	}
 	if r.From != "" && !l.w.nature[r.From].good(l.settings[r.From]) {
