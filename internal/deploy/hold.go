@@ -132,7 +132,17 @@ func (r Rollout) heldTooLong(v *view) string {
 		return ""
 	}
 	return fmt.Sprintf("%s was not healthy %s after requests began to wait, and %s needs %s of hold_timeout (%s) to come back: %s",
-		r.To, seconds(held), r.From, seconds(timeout-limit), seconds(timeout), v.waiting())
+		r.To, seconds(held), r.From, seconds(timeout-limit), seconds(timeout), r.lacks(v))
+}
+
+// lacks says what is wrong with a candidate that is not healthy, or what keeps it from being started.
+func (r Rollout) lacks(v *view) string {
+	for _, i := range v.o.Instances {
+		if i.Revision == r.To && i.State != Stopping {
+			return r.complaint(v.o)
+		}
+	}
+	return v.waiting()
 }
 
 // waitingRequests counts the requests that wait for an instance.
