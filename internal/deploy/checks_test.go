@@ -154,7 +154,7 @@ func judgePublish(l *life, before State, o Observation, after State, next Routin
 	if r, open := after.Open(); open && r.Returning && next.Share(r.To) > Whole-room {
 		return broken(checkFailed, "%s is given %s, stable can take %s", r.To, next.Share(r.To), room)
 	}
-	if !l.sc.calm() || before.Removed || after.Removed {
+	if !l.sc.calm() || before.Removed || after.Removed || next.Hold {
 		return nil
 	}
 	return judgeAnswered(before, o, next)
