@@ -172,7 +172,6 @@ func (g *ledger) receipt(r deploy.Rollout) deploy.Receipt {
 		q.ByNaru += m.ByNaru
 		q.ByApp += m.ByApp
 		q.Retried += m.Retried
-		q.Held += m.Held
 		receipt.Connections.WebSocketClosed += m.WebSocketClosed
 		if m.Revision == "" || m.Requests == 0 && m.Revision != r.From && m.Revision != r.To {
 			continue
@@ -184,7 +183,7 @@ func (g *ledger) receipt(r deploy.Rollout) deploy.Receipt {
 		receipt.Revisions[m.Revision], latency[m.Revision] = c, h
 	}
 	receipt.Hold.Longest = milliseconds(waits.Longest())
-	receipt.Requests.Held = max(receipt.Requests.Held, waits.Count()) // those that are being answered are counted at their end
+	receipt.Requests.Held = waits.Count() // and not those whose answers ended meanwhile: they may have waited for an earlier rollout
 	for _, id := range []string{r.From, r.To} {
 		if _, counted := receipt.Revisions[id]; !counted && id != "" {
 			receipt.Revisions[id] = deploy.RevisionCounts{}

@@ -62,7 +62,7 @@ func TestExclusiveContainers(t *testing.T) {
 	}
 	s.begin()
 	s.deploy(0, "notes", "4.0")
-	load := s.notaries(100)
+	load := s.notaries(50)
 	longest := 0.
 	last := "4.0"
 	for i := range deploys {
@@ -90,5 +90,5 @@ func TestExclusiveContainers(t *testing.T) {
 	report := load.Stop()
 	clean(t, report)
 	s.kept(0, report)
-	t.Logf("%d deploys of containers at 100/s, 0 failed; the longest hold of a request was %.0f ms", deploys, longest)
+	t.Logf("%d deploys of containers at 50/s, 0 failed; the longest hold of a request was %.0f ms", deploys, longest)
 }
