@@ -131,8 +131,8 @@ func (r Rollout) heldTooLong(v *view) string {
 	if held < limit {
 		return ""
 	}
-	return fmt.Sprintf("%s was not healthy %s after requests began to wait, and %s needs %s of hold_timeout (%s) to come back: %s",
-		r.To, seconds(held), r.From, seconds(timeout-limit), seconds(timeout), r.lacks(v))
+	return fmt.Sprintf("%s was not healthy %s after requests began to wait; the rest of hold_timeout (%s) is for ending it and for %s to come back: %s",
+		r.To, seconds(held), seconds(timeout), r.From, r.lacks(v))
 }
 
 // lacks says what is wrong with a candidate that is not healthy, or what keeps it from being started.

@@ -16,8 +16,10 @@ type PlanHold struct {
 	Return   Duration `json:"return"`   // of the old version, if it must come back
 }
 
-// planStop is how long a program is taken to need for its end.
-const planStop = 500 * time.Millisecond
+const (
+	planStop  = 500 * time.Millisecond // that a program is taken to need for its end
+	planGrain = 100 * time.Millisecond // that estimates are rounded to
+)
 
 // replaced gives the steps the times and the capacity that they have where one revision ends before the other begins.
 func (p *Plan) replaced(r Rollout, held time.Duration) {
@@ -46,6 +48,7 @@ func (p *Plan) hold(r Rollout, s State) {
 	if took, known := s.Starts[r.To]; known {
 		start, measured = took, fmt.Sprintf("its last start took so long, that of %s %s", r.From, seconds(r.Return))
 	}
+	start = max(planGrain, start.Round(planGrain)) // more would be false precision
 	p.replaced(r, planStop+start)
 	back := fmt.Sprintf("what is found out before %s could be started leaves %s as it is", r.To, r.From)
 	p.Estimate = fmt.Sprintf("assuming that %s is healthy %s after its start (%s), and that %s needs %s to end", r.To, seconds(start), measured, r.From, seconds(planStop))
@@ -56,8 +59,8 @@ func (p *Plan) hold(r Rollout, s State) {
 		return
 	}
 	limit := r.patience()
-	p.Hold = &PlanHold{Expected: Duration(planStop + start), Limit: Duration(limit), Timeout: Duration(swap.HoldTimeout), Drain: Duration(min(swap.Drain, limit/2)),
-		Stop: Duration(r.StopTimeout), Start: Duration(start), Return: Duration(r.Return)}
+	p.Hold = &PlanHold{Expected: Duration(planStop + start), Limit: Duration(limit.Round(time.Millisecond)), Timeout: Duration(swap.HoldTimeout), Drain: Duration(min(swap.Drain, limit/2)),
+		Stop: Duration(r.StopTimeout), Start: Duration(start), Return: Duration(r.Return.Round(time.Millisecond))}
 	p.Notes = append(p.Notes, fmt.Sprintf("%s cannot run twice: requests are held while %s ends and %s starts, about %s; requests in flight may add up to %s (drain_timeout, at most half of what there is), and a program that does not end when it is told to, up to %s (stop_timeout)",
 		p.Service, r.From, r.To, seconds(planStop+start), seconds(p.Hold.Drain.D()), seconds(r.StopTimeout)))
 	if planStop+start > limit {

@@ -78,6 +78,7 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, message string, now t
 	if err != nil {
 		return Answer{}, err
 	}
+	next.Rollout = l.warned(*next.Rollout)
 	turn := store.Turn{State: &next, Events: deploy.Events(l.state, next, now)}
 	if _, known := l.revisions[rev.ID]; !known {
 		next.Revisions++

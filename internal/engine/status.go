@@ -18,6 +18,7 @@ type Status struct {
 	Traffic     []TrafficStatus     `json:"traffic,omitempty"`
 	Previous    *RevisionRef        `json:"previous,omitempty"`    // where naru rollback goes
 	Obligations []deploy.Obligation `json:"obligations,omitempty"` // owed after the last rollout
+	Held        int                 `json:"held,omitempty"`        // requests that wait for an instance now
 	Problem     string              `json:"problem,omitempty"`     // why nothing is decided now
 }
 
@@ -85,6 +86,7 @@ func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
 	for _, i := range o.Instances {
 		s.Instances = append(s.Instances, l.instance(i, o))
 	}
+	s.Held = seen.Held
 	s.Traffic = traffics(l.state.Routing, seen)
 	l.shown.Store(&s)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -127,8 +128,8 @@ func TestExclusiveBadVersions(t *testing.T) {
 	total := s.counted()
 	for _, c := range []struct{ version, reason string }{
 		{"4.2-crash", "ended 3 times in a row"},
-		{"4.2-hang", "after requests began to wait, and r1 needs "},
-		{"4.2-slow-60s", "after requests began to wait, and r1 needs "},
+		{"4.2-hang", "after requests began to wait; the rest of hold_timeout (15s) is for ending it and for r1 to come back: notes-r"},
+		{"4.2-slow-60s", "after requests began to wait; the rest of hold_timeout (15s) is for ending it and for r1 to come back: notes-r"},
 	} {
 		t.Run(c.version, func(t *testing.T) {
 			s := s.in(t)
@@ -164,6 +165,41 @@ func TestExclusiveVersionThatCannotStart(t *testing.T) {
 		t.Errorf("%d requests were held, hold %+v", r.Requests.Held, r.Hold)
 	}
 	s.sameProcesses(before)
+}
+
+// What could not come back is said before it is ended, and no deploy is refused for it.
+func TestExclusiveWithoutAWayBack(t *testing.T) {
+	t.Parallel()
+	s := stage(t, strings.ReplaceAll(lonely(reserved(t), ""), "./chat", "./mine"))
+	own := func(from string) { // a copy that is overwritten as people do
+		text, err := os.ReadFile(filepath.Join(bin, from))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(s.dir, "new"), text, 0o755)
+		}
+		if err == nil {
+			err = os.Rename(filepath.Join(s.dir, "new"), filepath.Join(s.dir, "mine"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	own("chat")
+	s.begin()
+	s.deploy(0, "chat", "3.0")
+	// Nobody asks: what is alone has all the users there are, so it waits for none, and says so.
+	if r := s.deploy(0, "chat", "3.1"); len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "no request has reached r2") {
+		t.Errorf("notes: %q", r.Notes)
+	}
+	own("social")
+	const note = "when r3 does not become healthy, nothing will serve, because r2 could not be started again: "
+	contains(t, "the plan says", words(s.must(0, "plan", "chat", "3.2")), note)
+	load := s.users(60, "", "/version")
+	r := s.deploy(0, "chat", "3.2")
+	clean(t, load.Stop())
+	whole(t, r, deploy.Promoted)
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], note) || !strings.Contains(r.Notes[0], "the file has changed since") {
+		t.Errorf("notes: %q", r.Notes)
+	}
 }
 
 // A version that is healthy and answers errors is taken back by the objective; only its own answers have failed.
