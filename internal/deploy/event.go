@@ -200,24 +200,6 @@ func (c *change) members() {
 	}
 }
 
-// holds compares whether requests have to wait because a program that cannot run twice is being replaced.
-func (c *change) holds() {
-	r, open := c.after.Open()
-	if was := c.before.Rollout; !open && (was == nil || !was.Open() || c.after.Rollout == nil) {
-		return
-	} else if !open {
-		r = *c.after.Rollout
-	}
-	switch was, now := c.before.Routing, c.after.Routing; {
-	case now.Hold && !was.Hold && r.Returning:
-		c.say(&r, EventHeld, "requests wait until %s is healthy again", r.From)
-	case now.Hold && !was.Hold:
-		c.say(&r, EventHeld, "requests wait until %s is healthy, at most %s; then %s comes back", r.To, seconds(r.patience()), r.From)
-	case was.Hold && !now.Hold:
-		c.say(&r, EventReleased, "requests are answered again; the first of them waited for %s", seconds(c.now.Sub(was.HeldSince)))
-	}
-}
-
 // service compares what belongs to no rollout.
 func (c *change) service() {
 	for _, owed := range c.before.Obligations {

@@ -113,6 +113,9 @@ func (v *view) leavers() string {
 // time is the most that requests in flight may take: where they need longer, nothing has been stopped yet.
 func (r Rollout) heldTooLong(v *view) string {
 	o := v.o
+	if r.Picture().Ahead != "" {
+		return r.cannotHold(v)
+	}
 	if !o.Routing.Hold || !o.Routing.Returnable || r.Weight() == 0 {
 		return ""
 	}
@@ -133,6 +136,22 @@ func (r Rollout) heldTooLong(v *view) string {
 	}
 	return fmt.Sprintf("%s was not healthy %s after requests began to wait; the rest of hold_timeout (%s) is for ending it and for %s to come back: %s",
 		r.To, seconds(held), seconds(timeout), r.From, r.lacks(v))
+}
+
+// cannotHold ends a rollout before it has touched anything where whoever waits could not be answered in time. A stable that
+// answers nobody is no reason to wait for: then anything is better.
+func (r Rollout) cannotHold(v *view) string {
+	timeout := r.Picture().HoldTimeout
+	if timeout == 0 || r.patience() > 0 || v.sound(r.From) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("hold_timeout (%s) is too short: %s takes %s to start, and nothing is left of it for %s; raise it to about %s",
+		seconds(timeout), r.From, seconds(r.Return), r.To, seconds(enough(r.Return, r.Return)))
+}
+
+// enough is a hold_timeout that leaves room for the start of both revisions.
+func enough(start, back time.Duration) time.Duration {
+	return (2 * (start + back)).Round(time.Second) + 3*time.Second
 }
 
 // lacks says what is wrong with a candidate that is not healthy, or what keeps it from being started.
@@ -181,4 +200,22 @@ func (r Rollout) heldUntil(now time.Time, routing Routing) Rollout {
 		r.Held += max(0, now.Sub(since))
 	}
 	return r
+}
+
+// holds compares whether requests have to wait because a program that cannot run twice is being replaced.
+func (c *change) holds() {
+	r, open := c.after.Open()
+	if was := c.before.Rollout; !open && (was == nil || !was.Open() || c.after.Rollout == nil) {
+		return
+	} else if !open {
+		r = *c.after.Rollout
+	}
+	switch was, now := c.before.Routing, c.after.Routing; {
+	case now.Hold && !was.Hold && r.Returning:
+		c.say(&r, EventHeld, "requests wait until %s is healthy again", r.From)
+	case now.Hold && !was.Hold:
+		c.say(&r, EventHeld, "requests wait until %s is healthy, at most %s; then %s comes back", r.To, seconds(r.patience()), r.From)
+	case was.Hold && !now.Hold:
+		c.say(&r, EventReleased, "requests are answered again; the first of them waited for %s", seconds(c.now.Sub(was.HeldSince)))
+	}
 }

@@ -134,3 +134,19 @@ func TestPatience(t *testing.T) {
 		}
 	}
 }
+
+// A hold_timeout that nobody could be answered within is found out before anybody waits.
+func TestHoldTimeoutTooShort(t *testing.T) {
+	l := alive(t)
+	s := solitary()
+	s.HoldTimeout = Duration(time.Second)
+	l.settings["r2"] = s
+	l.ask(t, move{settings: s, nature: nature{crash: true}})
+	l.until(t, "it is over", func(s State) bool { return !s.Rollout.Open() })
+	if r := l.state.Rollout; r.Result != RolledBack || !strings.Contains(r.Reason, "hold_timeout (1s) is too short: r1 takes ") || r.Held != 0 {
+		t.Errorf("%s after a hold of %s: %s", r.Result, r.Held, r.Reason)
+	}
+	if got := l.kinds(EventRetired, EventHeld); len(got) > 0 {
+		t.Errorf("told %v", got)
+	}
+}

@@ -64,7 +64,7 @@ func (p *Plan) hold(r Rollout, s State) {
 	p.Notes = append(p.Notes, fmt.Sprintf("%s cannot run twice: requests are held while %s ends and %s starts, about %s; requests in flight may add up to %s (drain_timeout, at most half of what there is), and a program that does not end when it is told to, up to %s (stop_timeout)",
 		p.Service, r.From, r.To, seconds(planStop+start), seconds(p.Hold.Drain.D()), seconds(r.StopTimeout)))
 	if planStop+start > limit {
-		p.Notes = append(p.Notes, fmt.Sprintf("hold_timeout (%s) is too short for that: raise it to about %s", seconds(swap.HoldTimeout), seconds((2*(start+r.Return)).Round(time.Second)+3*time.Second)))
+		p.Notes = append(p.Notes, fmt.Sprintf("hold_timeout (%s) is too short for that: raise it to about %s", seconds(swap.HoldTimeout), seconds(enough(start, r.Return))))
 	}
 	p.Back = fmt.Sprintf("when %s is not healthy %s after requests began to wait, %s comes back, so that it answers them before hold_timeout (%s) is over; %s",
 		r.To, seconds(limit), r.From, seconds(swap.HoldTimeout), back)

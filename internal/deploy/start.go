@@ -44,11 +44,15 @@ func (s State) measured(o Observation, acts []Action) State {
 	return s
 }
 
-// timed returns the start times with one more, without those of the oldest revisions.
+// timed returns the start times with one more, without those of the oldest revisions. A start that took very long, because
+// the machine came up or a database was away, counts as twice the one before at most: the next is as usual again.
 func (s State) timed(revision string, took time.Duration) map[string]time.Duration {
 	starts := maps.Clone(s.Starts)
 	if starts == nil {
 		starts = map[string]time.Duration{}
+	}
+	if last, known := starts[revision]; known {
+		took = min(took, 2*last)
 	}
 	starts[revision] = took
 	for len(starts) > keptStarts {
