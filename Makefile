@@ -27,7 +27,7 @@ sim:
 
 # 20 deploys of a program that cannot run twice, and 50 deploys mixed over the strategies at 500 requests per second with WebSockets open: nothing may fail.
 soak:
-	NARU_EXCLUSIVE=20 $(GO) test ./test/e2e -run 'TestExclusive$$' -count=1 -timeout 30m -v
+	NARU_EXCLUSIVE=20 NARU_EXCLUSIVE_RATE=200 $(GO) test ./test/e2e -run 'TestExclusive$$' -count=1 -timeout 30m -v
 	NARU_SOAK=50 NARU_SOAK_RATE=500 $(GO) test ./test/e2e -run TestSoak -count=1 -timeout 60m -v
 
 # The figures of docs/analysis.md, taken anew by some thousands of simulated rollouts with fixed seeds.

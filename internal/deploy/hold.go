@@ -183,10 +183,11 @@ func (v *view) busy() (n int) {
 }
 
 // patience is how long a candidate may keep requests waiting. What is then left of hold_timeout is for ending it and for
-// starting stable again; a program that does not end when it is told to is given a third of what stable leaves.
+// starting stable again, and a tenth for what nobody foresees; a program that does not end when it is told to is given a third
+// of what stable leaves.
 func (r Rollout) patience() time.Duration {
 	timeout := r.Picture().HoldTimeout
-	spare := timeout - r.Return - min(timeout/10, time.Second)
+	spare := timeout - r.Return - timeout/10
 	return max(0, spare-min(r.StopTimeout, spare/3))
 }
 

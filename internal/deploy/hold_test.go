@@ -126,7 +126,7 @@ func TestPatience(t *testing.T) {
 		{10 * time.Second, 500 * time.Millisecond, time.Second, 7500 * time.Millisecond},
 		{10 * time.Second, 500 * time.Millisecond, 10 * time.Second, 8500 * time.Millisecond * 2 / 3},
 		{10 * time.Second, 20 * time.Second, time.Second, 0},
-		{time.Minute, 5 * time.Second, 4 * time.Second, 50 * time.Second},
+		{time.Minute, 5 * time.Second, 4 * time.Second, 45 * time.Second},
 	} {
 		r := Rollout{Return: c.back, StopTimeout: c.stop, Forth: []Step{{Picture: Picture{HoldTimeout: c.timeout}}}}
 		if got := r.patience(); (got - c.want).Abs() > time.Millisecond {
