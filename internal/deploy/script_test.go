@@ -114,7 +114,7 @@ func dur(d time.Duration) *Duration { return new(Duration(d)) }
 // settings draws one of the strategies.
 func settings(rnd *rand.Rand, n int) Service {
 	s := Service{Instances: n, MaxOverload: 2, DrainTimeout: Duration(3 * time.Second), Deadline: Duration(60 * time.Second),
-		HoldTimeout: Duration(40 * time.Second), StopTimeout: Duration(2 * time.Second),
+		HoldTimeout: Duration(30 * time.Second), StopTimeout: Duration(2 * time.Second),
 		Health:   Health{StartTimeout: Duration(12 * time.Second), Interval: Duration(time.Second)},
 		Analysis: Analysis{OnInsufficient: []string{"promote", "pause", "rollback"}[rnd.IntN(3)]}}
 	bake := dur(time.Duration(rnd.IntN(5)) * tick)
