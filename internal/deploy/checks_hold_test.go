@@ -37,5 +37,5 @@ func (l *life) doubted(r Rollout) bool {
 // hurried reports whether a rollout ended because somebody could not wait any longer: with proxies that hear late, that
 // is nobody's fault.
 func (l *life) hurried(r Rollout) bool {
-	return l.sc.stuck+l.sc.restarts > 0 && (strings.Contains(r.Reason, "began to wait") || strings.Contains(r.Reason, "waited meanwhile"))
+	return l.sc.stuck+l.sc.restarts > 0 && (strings.Contains(r.Reason, "began to wait") || strings.Contains(r.Reason, "waited meanwhile") || strings.Contains(r.Reason, "is too short"))
 }
