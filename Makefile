@@ -12,11 +12,13 @@ build:
 # Unit tests, simulation, and the end-to-end tests of the built binary under load.
 test:
 	$(GO) test $(RACE) -shuffle=on -timeout 20m ./internal/... ./cmd/... ./examples/... ./bench/...
+	$(GO) test -C examples/notes ./...
 	NARU_E2E_RACE=$(RACE) $(GO) test $(RACE) -shuffle=on -timeout 20m ./test/...
 
 lint:
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./cmd/naru ./internal/cli
+	$(GO) vet -C examples/notes ./...
 	$(GO) tool staticcheck ./...
 	@out=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$out" || { echo "not gofmt-ed: $$out"; exit 1; }
 
@@ -24,9 +26,10 @@ lint:
 sim:
 	NARU_SIM_SEEDS=$(SEEDS) $(GO) test ./internal/deploy -run 'Invariant|Mutant|SameEnd|Fix' -timeout 300m -v
 
-# 50 deploys mixed over the strategies at 500 requests per second with WebSockets open: nothing may fail. Then 500 quick ones,
-# with failures, rollbacks and drills among them: nothing may grow.
+# 20 deploys of a program that cannot run twice, and 50 mixed over the strategies at 500 requests per second with WebSockets open:
+# nothing may fail. Then 500 quick ones, with failures, rollbacks and drills among them: nothing may grow.
 soak:
+	NARU_EXCLUSIVE=20 NARU_EXCLUSIVE_RATE=200 $(GO) test ./test/e2e -run 'TestExclusive$$' -count=1 -timeout 30m -v
 	NARU_SOAK=50 NARU_SOAK_RATE=500 $(GO) test ./test/e2e -run TestSoak -count=1 -timeout 60m -v
 	NARU_SOAK=$(DEPLOYS) $(GO) test ./test/e2e -run TestManyDeploysLeaveNothing -count=1 -timeout 120m -v
 	NARU_CONTAINER_DEPLOYS=30 $(GO) test ./test/e2e -run TestContainersAreKeptAndRemoved -count=1 -timeout 60m -v

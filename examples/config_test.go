@@ -9,7 +9,7 @@ import (
 // What people copy from has to be right.
 func TestConfigurationsAreWithoutFault(t *testing.T) {
 	t.Parallel()
-	for name, address := range map[string]string{"chat": ":8080", "shop": ":8081", "social": ":8082"} {
+	for name, address := range map[string]string{"chat": ":8080", "shop": ":8081", "social": ":8082", "notes": ":8083"} {
 		file, err := config.Load(name + "/naru.yaml")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -22,7 +22,7 @@ func TestConfigurationsAreWithoutFault(t *testing.T) {
 		if !found || s.Process.Command[0] != "./"+name || file.Server.HTTP[0] != address {
 			t.Errorf("%s: the service is not what its README says: %+v", name, file)
 		}
-		got := map[string]bool{"chat": s.Strategy.Rolling != nil, "shop": s.Strategy.BlueGreen != nil, "social": s.Strategy.Canary != nil}
+		got := map[string]bool{"chat": s.Strategy.Rolling != nil, "shop": s.Strategy.BlueGreen != nil, "social": s.Strategy.Canary != nil, "notes": s.Exclusive}
 		if !got[name] {
 			t.Errorf("%s: the strategy is not what its README says: %+v", name, s.Strategy)
 		}

@@ -242,11 +242,11 @@ func TestEveryPackageIntroducesItself(t *testing.T) {
 	}
 }
 
-// required are the modules of go.mod with their versions.
+// required are the modules of go.mod with their versions, and those of the example that is a module of its own.
 func required(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for line := range strings.Lines(document(t, "go.mod")) {
+	for line := range strings.Lines(document(t, "examples/notes/go.mod") + document(t, "go.mod")) {
 		if f := strings.Fields(strings.TrimPrefix(line, "require ")); len(f) >= 2 && strings.HasPrefix(f[1], "v") {
 			out[f[0]] = f[1]
 		}

@@ -71,7 +71,7 @@ func planRow(i int, step deploy.PlanStep, revisions []string) []string {
 		row = append(row, cell)
 	}
 	capacity := "-"
-	if step.Capacity > 0 {
+	if step.Capacity > 0 || step.Held > 0 {
 		capacity = fmt.Sprintf("%.0f%%", step.Capacity)
 	}
 	time := step.Time.String()

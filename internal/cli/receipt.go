@@ -82,12 +82,23 @@ func writeReceipt(w io.Writer, r deploy.Receipt) {
 	q := r.Requests
 	fmt.Fprintf(w, "\n  %s requests, %s failed (%s by naru, %s by the app)\n", figure.Count(q.Total), figure.Count(q.Failed), figure.Count(q.ByNaru), figure.Count(q.ByApp))
 	fmt.Fprintf(w, "  %s retried, %s rescued, %s held, %s asked to reconnect\n", figure.Count(q.Retried), figure.Count(q.Rescued), figure.Count(q.Held), plural(int(r.Connections.WebSocketClosed), "WebSocket"))
+	if r.Hold != (deploy.Hold{}) {
+		fmt.Fprintf(w, "  the longest hold of a request %s%s\n", latency(r.Hold.Longest), heldBy(r.Hold))
+	}
 	fmt.Fprintf(w, "  never fewer than %s healthy\n", plural(r.MinHealthy, "instance"))
 	if !r.Complete {
 		fmt.Fprintln(w, "  not complete: a proxy was killed, and what it had counted is lost")
 	}
 	writeRevisions(w, r)
 	writeJudgements(w, r.Analysis, append([]string{r.Reason}, r.Notes...))
+}
+
+// heldBy says how long nobody could answer because one revision had to end before the other began.
+func heldBy(h deploy.Hold) string {
+	if h.Service == 0 {
+		return ""
+	}
+	return ", the service held for " + latency(h.Service)
 }
 
 // writeRevisions shows what each revision has answered.

@@ -49,6 +49,8 @@ func strategyWords(s deploy.Strategy) string {
 		return fmt.Sprintf("canary in %s of %s", plural(len(s.Canary.Steps), "step"), s.Canary.Bake)
 	case s.BlueGreen != nil:
 		return fmt.Sprintf("blue-green with a bake of %s", s.BlueGreen.Bake)
+	case s.Rolling == nil: // exclusive
+		return "swap of a program that cannot run twice"
 	default:
 		return fmt.Sprintf("rolling update with a bake of %s", s.Rolling.Bake)
 	}

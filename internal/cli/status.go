@@ -94,6 +94,14 @@ func (s *shell) watchStatus(ctx context.Context, c *api.Client, service []string
 	}
 }
 
+// heldNow says how many requests wait.
+func heldNow(n int) string {
+	if n == 1 {
+		return "1 request waits"
+	}
+	return fmt.Sprintf("%d requests wait", n)
+}
+
 // writeStatus shows a service to people.
 func writeStatus(w io.Writer, s engine.Status) {
 	healthy := 0
@@ -106,6 +114,9 @@ func writeStatus(w io.Writer, s engine.Status) {
 		fmt.Fprintf(w, "%s: nothing is deployed yet\n", s.Service)
 	} else {
 		fmt.Fprintf(w, "%s: %s serves, %d of %d instances healthy\n", s.Service, ref(s.Stable), healthy, s.Wanted)
+	}
+	if s.Held > 0 {
+		fmt.Fprintf(w, "  %s for an instance\n", heldNow(s.Held))
 	}
 	if r := s.Rollout; r != nil {
 		fmt.Fprintf(w, "  rollout %s: %s to %s, step %d of %d (%s), %s\n", r.ID, orNothing(r.From), ref(s.Canary), r.Step, r.Steps, r.Name, r.Phase)

@@ -23,7 +23,7 @@ func (f *File) validate() []deploy.Problem {
 		}
 		problems = append(problems, under(at, f.Services[name].Validate())...)
 	}
-	return slices.Concat(problems, f.routeClashes(), f.previewClashes(), f.portScarcity())
+	return slices.Concat(problems, f.routeClashes(), f.previewClashes(), f.portClashes(), f.portScarcity())
 }
 
 func under(at string, problems []deploy.Problem) []deploy.Problem {
@@ -97,12 +97,38 @@ func (f *File) previewClashes() []deploy.Problem {
 	return problems
 }
 
+// portClashes finds a port that a service wants for itself and that naru, or another service, has already.
+func (f *File) portClashes() []deploy.Problem {
+	var problems []deploy.Problem
+	owners := make(map[int]string)
+	for _, l := range f.Server.listeners() {
+		if l.resolve() && l.port != 0 {
+			owners[l.port] = fmt.Sprintf("%s (%s)", l.path, l.text)
+		}
+	}
+	for _, name := range f.Order {
+		port := f.Services[name].Port.Fixed()
+		if port == 0 {
+			continue
+		}
+		at := join("services", name) + ".port"
+		switch owner, taken := owners[port]; {
+		case taken:
+			problems = append(problems, deploy.Problem{Path: at, Message: fmt.Sprintf("port %d belongs to %s already: choose another one", port, owner)})
+		case port >= f.Server.Ports.Low && port <= f.Server.Ports.High:
+			problems = append(problems, deploy.Problem{Path: at, Message: fmt.Sprintf("port %d lies in server.ports (%s), which are given to other instances: choose one outside of them", port, f.Server.Ports)})
+		}
+		owners[port] = "service " + name
+	}
+	return problems
+}
+
 // portScarcity compares the ports there are with the instances that want one at the same time. A rollout may
 // need up to twice as many as stand still; that much is the user's to judge.
 func (f *File) portScarcity() []deploy.Problem {
 	wanted := 0
 	for _, s := range f.Services {
-		if !s.Worker() {
+		if !s.Worker() && s.Port.Fixed() == 0 {
 			wanted += s.Instances
 		}
 	}

@@ -43,6 +43,17 @@ func TestTogether(t *testing.T) {
 		{"host with key alone", "server: {https: [\":443\"], tls: {a.test: {key: c.pem}}}\n" + a, "n.yaml:1:33: server.tls.a.test: cert and key are needed together"},
 		{"too few ports", "server: {ports: 30000-30002}\nservices: {a: {instances: 4, process: {command: [./a]}}}\n", "n.yaml:1:17: server.ports: 30000-30002 are 3 ports, and the services have 4 instances"},
 		{"name too long", "services:\n  " + strings.Repeat("a", 42) + ": {process: {command: [./a]}}\n", "n.yaml:2:3: services." + strings.Repeat("a", 42) + ": "},
+		{"exclusive with instances", "services:\n  a:\n    exclusive: true\n    instances: 2\n    process: {command: [./a]}\n",
+			"n.yaml:4:16: services.a.instances: 2 instances of a program that cannot run twice (exclusive: true)"},
+		{"exclusive with a strategy", "services:\n  a:\n    exclusive: true\n    process: {command: [./a]}\n    strategy: {rolling: {}}\n",
+			"n.yaml:5:5: services.a.strategy: has no place beside exclusive: true"},
+		{"a port of its own", "services: {a: {exclusive: true, port: 5000, process: {command: [./a]}}}\n", ""},
+		{"a port without exclusive", "services: {a: {port: 5000, process: {command: [./a]}}}\n", "n.yaml:1:22: services.a.port: 5000 is one port, and while a version is replaced two instances would want it"},
+		{"a port that is none", "services: {a: {exclusive: true, port: http, process: {command: [./a]}}}\n", "n.yaml:1:39: services.a.port: \"http\" is not known here"},
+		{"two services with one port", "services:\n  a: {hosts: [a.test], exclusive: true, port: 5000, process: {command: [./a]}}\n  b: {hosts: [b.test], exclusive: true, port: 5000, process: {command: [./b]}}\n",
+			"n.yaml:3:47: services.b.port: port 5000 belongs to service a already"},
+		{"the port of naru itself", "services: {a: {exclusive: true, port: 7070, process: {command: [./a]}}}\n", "n.yaml:1:39: services.a.port: port 7070 belongs to server.admin (127.0.0.1:7070) already"},
+		{"a port among the instances'", "services: {a: {exclusive: true, port: 20001, process: {command: [./a]}}}\n", "n.yaml:1:39: services.a.port: port 20001 lies in server.ports (20000-29999)"},
 		{"only a server", "server: {}\n", ""},
 	}
 	for _, c := range cases {

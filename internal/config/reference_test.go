@@ -17,7 +17,7 @@ var typeNames = map[string]string{
 	"string": "text", "int": "whole number", "float64": "number", "bool": "true or false",
 	"deploy.Duration": "duration", "deploy.Share": "percentage", "deploy.Size": "size",
 	"[]string": "list of text", "[][]string": "list of commands", "map[string]string": "text by name", "map[string]deploy.Variable": "values by name",
-	"deploy.PortSpan": "range of ports", "[]netip.Prefix": "list of networks", "config.TLS": "mapping",
+	"deploy.PortSpan": "range of ports", "deploy.Port": "none or a port", "[]netip.Prefix": "list of networks", "config.TLS": "mapping",
 }
 
 func typeName(t *testing.T, typ reflect.Type) string {

@@ -85,6 +85,7 @@ const (
 	durationPattern = `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+|[0-9]+(\.[0-9]+)?d)$`
 	sharePattern    = `^(100(\.0{1,2})?|[0-9]{1,2}(\.[0-9]{1,2})?) ?%$`
 	sizePattern     = `^[0-9]+(\.[0-9]+)? ?(KiB|MiB|GiB|kB|KB|MB|GB|B)?$`
+	portPattern     = `^(none|[1-9][0-9]{0,4})$`
 	portsPattern    = `^[0-9]{1,5}-[0-9]{1,5}$`
 	networkPattern  = `^[0-9A-Fa-f:.]+/[0-9]{1,3}$`
 )
@@ -99,6 +100,8 @@ func written(t reflect.Type) *jsonschema.Schema {
 		return plain(sharePattern)
 	case reflect.TypeFor[deploy.Size]():
 		return plain(sizePattern)
+	case reflect.TypeFor[deploy.Port]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "integer", Minimum: "1", Maximum: "65535"}, plain(portPattern)}}
 	case reflect.TypeFor[deploy.PortSpan]():
 		return plain(portsPattern)
 	case reflect.TypeFor[netip.Prefix]():

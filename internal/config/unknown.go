@@ -36,7 +36,6 @@ func notYet(t reflect.Type, key string) (instead string, planned bool) {
 		keys = map[string]string{"acme": " and name certificate files by cert and key"}
 	case reflect.TypeFor[deploy.Service]():
 		keys = map[string]string{
-			"exclusive":  " (rolling with max_surge: 0 and max_unavailable: 1 stops the old instance before it starts the new one)",
 			"rescue":     " (retries repeat idempotent requests that got no answer)",
 			"outlier":    " (health takes failing instances out)",
 			"slow_start": "",

@@ -28,13 +28,15 @@ func Begin(s State, q Request, now time.Time) (next State, superseded *Rollout, 
 	}
 	m := Move{Service: s.Service, From: s.Stable, To: q.To, Had: s.Instances, Left: s.Instances, Want: q.Settings.Instances,
 		Enough: s.Routing.standing(), S: q.Settings}
-	if q.Instances > 0 {
+	if q.Instances > 0 && !q.Settings.Exclusive {
 		m.Want = q.Instances
 	}
+	m.Alone = s.Rest.Hold
 	start := s.Rest
 	if old, open := s.Open(); open {
-		superseded = new(old.supersede(q, now))
+		superseded = new(old.heldUntil(now, s.Routing).supersede(q, now))
 		m, start = m.inherit(s, old), s.published()
+		m.Alone = m.Alone || old.Rest.Hold
 		if q.To == m.From {
 			return s, nil, refuse("rollout %s comes from %s: to stay there, say naru abort %s", old.ID, q.To, s.Service)
 		}
@@ -42,6 +44,9 @@ func Begin(s State, q Request, now time.Time) (next State, superseded *Rollout, 
 	s.Rollouts++
 	r := m.rollout(fmt.Sprintf("%s-%d", s.Service, s.Rollouts), q, now)
 	r.Start = start
+	if m.alone() {
+		r.Return, r.StopTimeout = s.took(m.From), m.S.StopTimeout.D()
+	}
 	s.Rollout, s.Obligations = &r, nil
 	return s, superseded, nil
 }
@@ -133,7 +138,13 @@ func (m Move) rollout(id string, q Request, now time.Time) Rollout {
 	}
 	room := r.Forth[len(r.Forth)-1].Picture.MaxTotal
 	r.Rest, r.Home = m.rest(m.To, m.Want, room), m.rest(m.From, m.Had, room)
-	if bg := m.S.Strategy.BlueGreen; bg != nil && m.From != "" && (bg.ScaleDownDelay > 0 || bg.Standby == "update") {
+	if m.S.Exclusive {
+		r.Rest = m.held(r.Rest)
+	}
+	if m.Alone {
+		r.Home = m.held(r.Home)
+	}
+	if bg := m.S.Strategy.BlueGreen; bg != nil && m.From != "" && !m.alone() && (bg.ScaleDownDelay > 0 || bg.Standby == "update") {
 		kind := ScaleDown
 		if bg.Standby == "update" {
 			kind = UpdateStandby

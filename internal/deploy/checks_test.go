@@ -22,10 +22,13 @@ const (
 	checkInnocent  = "a good version is not taken back for what is not its fault"
 	checkEvidence  = "nothing is promoted without a request"
 	checkKept      = "what is still needed is kept"
+	checkAlone     = "a program that cannot run twice never does"
+	checkHeld      = "who waits while a version is replaced in its place is answered in time"
+	checkAhead     = "nothing is stopped for a version that cannot be started"
 )
 
 var allChecks = []string{checkServing, checkTotal, checkHealthy, checkStop, checkFailed, checkOverload, checkEnds, checkBack,
-	checkSameEnd, checkSupersede, checkFix, checkInnocent, checkEvidence, checkKept}
+	checkSameEnd, checkSupersede, checkFix, checkInnocent, checkEvidence, checkKept, checkAlone, checkHeld, checkAhead}
 
 // violation is an invariant that did not hold.
 type violation struct{ check, detail string }
@@ -57,6 +60,9 @@ func judge(l *life, before State, o Observation, after State, acts []Action) err
 				err = broken(checkKept, "%s is to be prepared", a.Revision)
 			}
 		case Start:
+			if err := judgeAlone(l, a); err != nil {
+				return err
+			}
 			if b := l.w.bodies[a.ID]; b == nil || !b.Live() {
 				live++
 			}
@@ -132,6 +138,9 @@ func soundNow(r Routing, o Observation, revision string) int {
 
 func judgePublish(l *life, before State, o Observation, after State, next Routing) error {
 	p, old := after.Picture(), before.Routing
+	if err := judgeHold(l, o, old, next, after); err != nil {
+		return err
+	}
 	if had, has := servingNow(old, o), servingNow(next, o); has < had && has < p.MinServing {
 		return broken(checkServing, "from %d to %d, at least %d", had, has, p.MinServing)
 	}
@@ -150,7 +159,7 @@ func judgePublish(l *life, before State, o Observation, after State, next Routin
 	if r, open := after.Open(); open && r.Returning && next.Share(r.To) > Whole-room {
 		return broken(checkFailed, "%s is given %s, stable can take %s", r.To, next.Share(r.To), room)
 	}
-	if !l.sc.calm() || before.Removed || after.Removed {
+	if !l.sc.calm() || before.Removed || after.Removed || next.Hold {
 		return nil
 	}
 	return judgeAnswered(before, o, next)
@@ -195,11 +204,11 @@ func judgeStop(w *world, a Stop, p Picture) error {
 // nobody can be blamed there.
 func judgeEnd(l *life, r Rollout) error {
 	n := l.w.nature[r.To]
-	judged := slices.ContainsFunc(r.Forth, func(s Step) bool { return s.Gate.Analysis != nil })
+	judged := slices.ContainsFunc(r.Forth, func(s Step) bool { return s.Gate.Analysis != nil && !s.Picture.Hold })
 	if r.Result == Promoted && n.silent && judged && !l.promoted[r.ID] {
 		return broken(checkEvidence, "%s", r.ID)
 	}
-	if r.Result != RolledBack || l.sc.rough || !n.good(l.settings[r.To]) {
+	if r.Result != RolledBack || l.sc.rough || !n.good(l.settings[r.To]) || l.hurried(r) || l.doubted(r) {
 		return nil
 	}
 	if r.From != "" && !l.w.nature[r.From].good(l.settings[r.From]) {

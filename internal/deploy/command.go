@@ -91,6 +91,9 @@ func Scale(s State, n int) (State, error) {
 	if s.Stable == "" {
 		return s, refuse("%s has no revision yet: deploy one first", s.Service)
 	}
+	if s.Rest.Hold && n != 1 {
+		return s, refuse("%s cannot run twice (exclusive: true), so there is 1 instance and not %d", s.Service, n)
+	}
 	groups := slices.Clone(s.Rest.Groups)
 	for i, g := range groups {
 		switch {

@@ -28,7 +28,7 @@ func (v *view) changed() bool { return v.next.Version != v.o.Routing.Version }
 // settled asks only for what the picture awaits. That others come and go, such as instances of a stable which crashes now
 // and then, makes no picture untrue; otherwise no fix could ever be baked beside it.
 func (v *view) settled() bool {
-	return v.next.Traffic == v.o.Routing.Traffic && v.follow(v.o.Routing.Traffic) && v.reached()
+	return v.next.Traffic == v.o.Routing.Traffic && v.follow(v.o.Routing.Traffic) && v.reached() && v.ahead()
 }
 
 // prepares asks for every revision of the picture, again and again until it is ready or certainly cannot be.
@@ -38,13 +38,19 @@ func (v *view) prepares() (acts []Action) {
 			acts = append(acts, Prepare{g.Revision})
 		}
 	}
+	if r := v.o.Prepared[v.p.Ahead]; v.p.Ahead != "" && !r.Ready && r.Err == "" {
+		acts = append(acts, Prepare{v.p.Ahead})
+	}
 	return acts
 }
 
 // starts brings up what is missing, what the picture awaits before everything else, as far as MaxTotal has room and
-// the last crash is long enough ago.
+// the last crash is long enough ago. Where only one revision may run, nothing begins before what is not wanted has ended.
 func (v *view) starts() (acts []Action) {
 	total := v.live()
+	if v.p.Hold && v.leaving() > 0 {
+		return nil
+	}
 	for _, awaited := range []bool{true, false} {
 		for _, s := range v.seats {
 			switch {
@@ -72,7 +78,7 @@ func backoff(exits int) time.Duration {
 func (v *view) routing() Routing {
 	p, last := v.p, v.o.Routing
 	next := Routing{Version: last.Version, Traffic: last.Traffic, Proportional: p.proportional(), Stable: p.Stable, Canary: p.Canary,
-		Rollout: p.Rollout, Full: p.Full, MaxOverload: p.MaxOverload, Hold: p.Hold, Preview: p.Preview}
+		Rollout: p.Rollout, Full: p.Full, MaxOverload: p.MaxOverload, Preview: p.Preview}
 	v.enable()
 	shares := v.shares()
 	if v.retire(shares) { // what the retired ones answered must go to somebody
@@ -85,6 +91,7 @@ func (v *view) routing() Routing {
 		}
 	}
 	slices.SortFunc(next.Members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	next = v.hold(next)
 	next.Splits = v.splits(shares)
 	known := v.latest()
 	lost := known > last.Version // a proxy has been told what nobody here remembers
@@ -138,67 +145,6 @@ func (v *view) enable() {
 	}
 }
 
-// retire takes away instances that nobody wants to answer: broken ones at once, others as long as MinServing stays and
-// their revision answers for nothing. Instances that never had a part in the traffic, such as a green that was not
-// swapped in, serve nobody and count for nothing. It reports whether any that answered went.
-func (v *view) retire(shares map[string]Share) (gone bool) {
-	carries := func(n *one) bool {
-		return n.on && n.health != Unhealthy && (n.member.Served || v.carries(n, shares))
-	}
-	serving := 0
-	for i := range v.all {
-		if n := &v.all[i]; carries(n) && n.healthy() {
-			serving++
-		}
-	}
-	for _, n := range v.retirees() {
-		if !carries(n) {
-			n.on = false
-			continue
-		}
-		left := serving
-		if n.healthy() {
-			left--
-		}
-		if left >= v.p.MinServing && !v.leftover(n, shares) {
-			n.on, serving, gone = false, left, true
-		}
-	}
-	return gone
-}
-
-// retirees lists who should no longer be given requests, in the order in which they go: broken ones first, then the
-// newest revision.
-func (v *view) retirees() (out []*one) {
-	for i := range v.all {
-		if n := &v.all[i]; n.on && (!n.wanted || n.idle) {
-			out = append(out, n)
-		}
-	}
-	slices.SortFunc(out, func(a, b *one) int {
-		return cmp.Or(-cmp.Compare(rank(a), rank(b)), -cmp.Compare(Number(a.Revision), Number(b.Revision)), -cmp.Compare(a.Slot, b.Slot))
-	})
-	return out
-}
-
-// leftover reports whether an instance is still needed for what stable cannot take yet: the rest of its revision could
-// not answer that within the overload rule. Where its place is needed to bring up what the picture awaits, it goes all the same.
-func (v *view) leftover(n *one, shares map[string]Share) bool {
-	if _, known := v.p.group(n.Revision); known || v.p.proportional() || shares[n.Revision] == 0 {
-		return false
-	}
-	if v.missing() > 0 && v.live() >= v.p.MaxTotal {
-		return false
-	}
-	rest := 0
-	for i := range v.all {
-		if other := &v.all[i]; other.on && other != n && other.Revision == n.Revision && other.healthy() {
-			rest++
-		}
-	}
-	return rest == 0 || v.p.cap(rest) < shares[n.Revision]
-}
-
 // stops ends the unwanted instances that every proxy has let go of and that have finished what was in flight, or had
 // the drain timeout to do so.
 func (v *view) stops() (acts []Action) {
@@ -241,6 +187,9 @@ func (v *view) empty(since time.Time) bool {
 		return false
 	}
 	waited := v.o.Now.Sub(since) >= v.p.Drain
+	if v.p.Hold && v.waitingRequests() > 0 && !waited { // they are the rollout's as well
+		return false
+	}
 	for _, s := range v.seats {
 		if s.group.Share == 0 && !s.group.Idle && s.one != nil && s.one.inFlight > 0 && !waited {
 			return false

@@ -41,6 +41,8 @@ const (
 	EventServing    EventKind = "serving"     // an instance has proved healthy and is given requests
 	EventRetired    EventKind = "retired"     // an instance is given no more
 	EventDied       EventKind = "died"        // an instance that served has ended by itself
+	EventHeld       EventKind = "held"        // requests wait from now on
+	EventReleased   EventKind = "released"    // they are answered again
 	EventScaled     EventKind = "scaled"      // another number of instances is wanted
 	EventRemoved    EventKind = "removed"     // the service drains for good
 	EventPinned     EventKind = "pinned"      // a revision is kept for good
@@ -54,6 +56,7 @@ func Events(before, after State, now time.Time) []Event {
 	c := change{before: before, after: after, now: now}
 	c.rollouts()
 	c.members()
+	c.holds()
 	c.service()
 	return c.events
 }

@@ -18,6 +18,9 @@ func (r Rollout) failure(v *view) string {
 	if why := r.crash(o); why != "" {
 		return why
 	}
+	if why := r.heldTooLong(v); why != "" {
+		return why
+	}
 	gate := r.Step().Gate
 	for i, task := range gate.Tasks {
 		if result := r.Tasks[r.TaskKey(r.At, i)]; result.State == TaskFailed || result.State == TaskInterrupted {
@@ -128,6 +131,10 @@ func (v *view) waiting() string {
 		}
 	}
 	switch {
+	case v.p.Ahead != "" && !v.o.Prepared[v.p.Ahead].Ready:
+		return v.p.Ahead + " to be ready to start"
+	case v.p.Hold && len(missing) > 0 && v.leaving() > 0:
+		return v.leavers() + " to finish and to end"
 	case len(missing) > 3:
 		return fmt.Sprintf("%s and %d more", strings.Join(missing[:2], ", "), len(missing)-2)
 	case len(missing) > 0:

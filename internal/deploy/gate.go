@@ -122,7 +122,7 @@ func (r Rollout) backOne(v Verdict, now time.Time) Rollout {
 func (r Rollout) insufficient(g Gate, o Observation) (Rollout, bool) {
 	v := o.Verdict
 	switch {
-	case v.Requests == 0:
+	case v.Requests == 0 && !r.Picture().Hold: // one that is alone has all the users there are, and a pause would spare nobody
 		return r.rest(o.Now, fmt.Sprintf("no request has reached %s, so nothing can be said of it; naru promote %s goes on, naru resume %s waits again", r.To, r.Service, r.Service)), false
 	case g.Analysis.OnInsufficient == "pause":
 		return r.rest(o.Now, "too little evidence: "+v.Reason), false

@@ -14,6 +14,7 @@ type Move struct {
 	Over    []Standing // what a superseded rollout had brought in and still answers
 	Failed  int        // instances of a superseded rollout that was on its way back: they get only what the overload rule leaves them
 	S       Service    // To's settings
+	Alone   bool       // From cannot run beside another revision
 }
 
 // Standing is a superseded revision that serves until it is replaced.
@@ -28,6 +29,8 @@ func Steps(m Move) (forth, back []Step) {
 	switch s := m.S.Strategy; {
 	case m.From == "":
 		return First(m)
+	case m.alone():
+		return Exclusive(m)
 	case s.Canary != nil:
 		return Canary(m)
 	case s.BlueGreen != nil:
@@ -65,6 +68,9 @@ func (m Move) full() int {
 	}
 	return min(m.Had, m.Want, cmp.Or(m.Enough, m.Want))
 }
+
+// alone reports whether one of the two revisions cannot run beside the other.
+func (m Move) alone() bool { return m.Alone || m.S.Exclusive }
 
 // rest is how the world looks when the move is over and revision alone serves. It keeps the room that the move had:
 // where what should go is all that answers, it may stay, and what should serve can be started all the same.

@@ -115,6 +115,29 @@ func hopeful(_ State, o *Observation) {
 	}
 }
 
+func credulous(_ State, o *Observation) {
+	prepared := map[string]Prepared{}
+	for revision := range o.Prepared {
+		prepared[revision] = Prepared{Ready: true}
+	}
+	o.Prepared = prepared
+}
+
+func trusting(_, after State) State {
+	if r, open := after.Open(); open {
+		r.Return, r.StopTimeout = 0, 0
+		after.Rollout = &r
+	}
+	return after
+}
+
+func sociable(_ State, p Picture) Picture {
+	if p.Hold {
+		p.Hold, p.MaxTotal = false, p.MaxTotal+1
+	}
+	return p
+}
+
 func greedy(_ State, p Picture) Picture   { p.MinServing = 0; return p }
 func crowded(_ State, p Picture) Picture  { p.MaxTotal += 2; return p }
 func reckless(_ State, p Picture) Picture { p.MaxOverload = 0; return p }
@@ -178,6 +201,9 @@ var mutants = []mutant{
 	{name: "holds its own absence against the candidate", caught: checkInnocent, stubborn: true},
 	{name: "takes no data for good data", caught: checkEvidence, wrong: sees(hopeful)},
 	{name: "keeps only what serves and served", caught: checkKept, careless: true},
+	{name: "starts the new one beside the old one", caught: checkAlone, wrong: paints(sociable)},
+	{name: "waits for the new one as long as requests do", caught: checkHeld, wrong: turns(trusting)},
+	{name: "takes every version to be ready", caught: checkAhead, wrong: sees(credulous)},
 }
 
 // lifetimes are the lives that one seed gives: those of TestEveryInvariantHolds, TestFix and TestSameEnd.

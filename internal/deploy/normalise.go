@@ -36,7 +36,9 @@ func (s Service) Normalise() Service {
 	s.Retries = Retries{Attempts: given(s.Retries.Attempts, 2), Budget: given(s.Retries.Budget, 20*Whole/100)}
 	s.Limits.ResponseTimeout = cmp.Or(s.Limits.ResponseTimeout, Duration(time.Minute))
 	s.Keep = s.Keep.normalise()
-	s.Strategy = s.Strategy.normalise()
+	if !s.Exclusive || s.Strategy != (Strategy{}) {
+		s.Strategy = s.Strategy.normalise()
+	}
 	s.Analysis = s.Analysis.normalise(s.Worker())
 	return s
 }

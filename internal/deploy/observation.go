@@ -20,6 +20,7 @@ type ProxyState struct {
 	ID       string
 	Epoch    string                  // changes when the proxy is started anew
 	Version  uint64                  // of the Routing it applies
+	Waiting  int                     // requests that wait for an instance
 	Backends map[string]BackendState // by instance ID
 }
 

@@ -7,9 +7,14 @@ type Picture struct {
 	Service    string  `json:"service"`
 	Rollout    string  `json:"rollout,omitempty"` // that wants it; users are assigned anew with every rollout
 	Groups     []Group `json:"groups,omitempty"`
-	MaxTotal   int     `json:"max_total"`      // instances that may exist at once; no start goes above it
-	MinServing int     `json:"min_serving"`    // healthy enabled instances that naru itself never goes below
-	Hold       bool    `json:"hold,omitempty"` // hold requests while this picture is being reached
+	MaxTotal   int     `json:"max_total"`   // instances that may exist at once; no start goes above it
+	MinServing int     `json:"min_serving"` // healthy enabled instances that naru itself never goes below
+
+	// Hold says that only one revision may run at a time: what is not wanted has ended before what is wanted begins, and
+	// requests are held meanwhile, each at most HoldTimeout; 0: there are none.
+	Hold        bool          `json:"hold,omitempty"`
+	HoldTimeout time.Duration `json:"hold_timeout,omitempty"`
+	Ahead       string        `json:"ahead,omitempty"` // revision that must be ready to start before the picture counts as true
 
 	// Stable takes over what another revision cannot answer. Canary is the candidate of an open rollout.
 	Stable string `json:"stable,omitempty"`

@@ -21,6 +21,7 @@ type Plan struct {
 	Steps     []PlanStep `json:"steps"`
 	Total     Duration   `json:"total"` // estimated; without the waiting for people
 	Peak      int        `json:"peak_instances"`
+	Hold      *PlanHold  `json:"hold,omitempty"` // nil: nobody has to wait
 
 	Cost     string   `json:"cost"`
 	Notes    []string `json:"notes,omitempty"`
@@ -38,6 +39,7 @@ type PlanStep struct {
 	Gate     string      `json:"gate"`
 	Time     Duration    `json:"time"` // estimated; without the waiting for people
 	Approve  bool        `json:"approve,omitempty"`
+	Held     Duration    `json:"held,omitempty"` // for so long requests wait, as far as can be told; part of Time
 }
 
 // PlanGroup is the part of one revision in a step.
@@ -50,7 +52,7 @@ type PlanGroup struct {
 
 // What a plan assumes of what nobody has measured yet.
 const (
-	planStart = 2 * time.Second // from the start of an instance until it is healthy
+	planStart = usualStart      // from the start of an instance until it is healthy
 	planDrain = time.Second     // until requests in flight have finished
 	planTest  = 5 * time.Second // one test
 )
@@ -77,6 +79,10 @@ func NewPlan(s State, q Request, now time.Time) (Plan, error) {
 	p.Total += Duration(planDrain)
 	p.Notes, p.After, p.Back = planNotes(r), planAfter(r), planBack(r)
 	p.Cost = planCost(p, r)
+	if last := r.Forth[len(r.Forth)-1].Picture; last.Hold && r.From != "" {
+		p.hold(r, s)
+		return p, nil
+	}
 	p.Estimate = fmt.Sprintf("assuming that an instance is ready %s after its start, that requests finish within %s, and %s for each test; connections that stay open may add up to %s (drain_timeout) wherever instances are retired",
 		seconds(planStart), seconds(planDrain), seconds(planTest), seconds(r.Rest.Drain))
 	return p, nil

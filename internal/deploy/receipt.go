@@ -18,6 +18,7 @@ type Receipt struct {
 	Requests    Requests                  `json:"requests"`
 	Revisions   map[string]RevisionCounts `json:"revisions"`
 	Connections Connections               `json:"connections"`
+	Hold        Hold                      `json:"hold"`
 
 	MinHealthy int `json:"min_healthy_instances"`
 
@@ -33,6 +34,12 @@ type Requests struct {
 	Retried uint64 `json:"retried"`
 	Rescued uint64 `json:"rescued"`
 	Held    uint64 `json:"held"`
+}
+
+// Hold is how long requests had to wait for an instance, in milliseconds. How many did is Requests.Held.
+type Hold struct {
+	Longest float64 `json:"longest_ms"` // of a single request, right to 2.5 %; 0: none had to
+	Service float64 `json:"service_ms"` // for so long nobody could answer, because a program that cannot run twice was replaced
 }
 
 // RevisionCounts are first attempts by the revision that answered them; latency is to the last byte, in milliseconds.

@@ -76,6 +76,10 @@ type Rollout struct {
 	Sick     time.Time             `json:"sick,omitzero"`      // since when the serving canary has had no healthy instance
 	Served   bool                  `json:"served,omitempty"`   // the canary has served healthily in this step
 
+	Held        time.Duration `json:"held,omitempty"`         // how long requests have been held for it
+	Return      time.Duration `json:"return,omitempty"`       // what stable takes to start, measured, where it must end before the candidate starts
+	StopTimeout time.Duration `json:"stop_timeout,omitempty"` // how long the candidate may take to end, likewise
+
 	StartTimeout  time.Duration `json:"start_timeout,omitempty"`  // until a new instance must be healthy
 	ProbeInterval time.Duration `json:"probe_interval,omitempty"` // three of them without a healthy canary are a failing verdict
 }

@@ -19,8 +19,11 @@ type Routing struct {
 	Rollout     string  `json:"rollout,omitempty"` // salt of the users' assignment; empty at rest
 	Full        int     `json:"full,omitempty"`
 	MaxOverload float64 `json:"max_overload,omitempty"`
-	Hold        bool    `json:"hold,omitempty"`
 	Preview     string  `json:"preview,omitempty"`
+
+	Hold       bool      `json:"hold,omitempty"`       // nobody may answer now: requests wait
+	HeldSince  time.Time `json:"held_since,omitzero"`  // since when
+	Returnable bool      `json:"returnable,omitempty"` // it answered until then: it can still answer who waits
 }
 
 // Split is the part of the traffic that a revision is given. Shares may add up to less than Whole: the rest is held.

@@ -41,6 +41,9 @@ const (
 func (sc script) calm() bool {
 	for _, m := range sc.moves {
 		n := m.nature
+		if m.settings.Exclusive {
+			return false
+		}
 		if n.crash || n.hangs || n.rots || n.dies || n.crashes > 0 || m.settings.Strategy.Rolling != nil && m.settings.Strategy.Rolling.MaxUnavailable > 0 {
 			return false
 		}
@@ -71,6 +74,23 @@ func draw(seed uint64) script {
 	if rnd.IntN(10) == 0 {
 		sc.moves = append(sc.moves, move{kind: remove, after: rnd.IntN(60) - 1})
 	}
+	return sc.alone()
+}
+
+// alone makes the program of every fourth script one that cannot run twice, as a rule from its first version to its last.
+func (sc script) alone() script {
+	rnd := rand.New(rand.NewPCG(sc.seed, 17))
+	if rnd.IntN(4) > 0 {
+		return sc
+	}
+	for i := range sc.moves {
+		if s := &sc.moves[i].settings; rnd.IntN(8) > 0 {
+			s.Exclusive, s.Instances, s.Strategy = true, 1, Strategy{}
+			if rnd.IntN(2) == 0 {
+				s.Health.StartTimeout = Duration(time.Minute) // later than who waits can wait for
+			}
+		}
+	}
 	return sc
 }
 
@@ -94,6 +114,7 @@ func dur(d time.Duration) *Duration { return new(Duration(d)) }
 // settings draws one of the strategies.
 func settings(rnd *rand.Rand, n int) Service {
 	s := Service{Instances: n, MaxOverload: 2, DrainTimeout: Duration(3 * time.Second), Deadline: Duration(60 * time.Second),
+		HoldTimeout: Duration(30 * time.Second), StopTimeout: Duration(2 * time.Second),
 		Health:   Health{StartTimeout: Duration(12 * time.Second), Interval: Duration(time.Second)},
 		Analysis: Analysis{OnInsufficient: []string{"promote", "pause", "rollback"}[rnd.IntN(3)]}}
 	bake := dur(time.Duration(rnd.IntN(5)) * tick)
@@ -147,7 +168,7 @@ func determined(seed uint64) script {
 		}
 		sc.moves = append(sc.moves, mv)
 	}
-	return sc
+	return sc.alone()
 }
 
 // fix draws a script in which stable breaks, and is then replaced by a good version: at once, after a version that does
@@ -167,5 +188,5 @@ func fix(seed uint64) script {
 		}
 	}
 	sc.moves = append(sc.moves, move{settings: settings(rnd, n), after: begin})
-	return sc
+	return sc.alone()
 }

@@ -1,12 +1,15 @@
 package deploy
 
+import "strconv"
+
 // Service is the settings of a service, in the form the file has them: the same names in YAML, in JSON and in
 // the store. A revision holds a copy, so settings never change under a running instance.
 type Service struct {
 	Hosts     []string `json:"hosts,omitempty" jsonschema_description:"Host names that this service answers. Empty: every host."`
 	Path      string   `json:"path,omitempty" jsonschema_description:"Path prefix, matched at segment boundaries and not stripped." jsonschema:"default=/"`
-	Port      string   `json:"port,omitempty" jsonschema_description:"none: a worker without traffic." jsonschema:"enum=none"`
+	Port      Port     `json:"port,omitempty" jsonschema_description:"none: a worker without traffic. A number: the one port of 127.0.0.1 that the program always listens on (docker: is published at); it needs exclusive. Left out, naru chooses one for each instance."`
 	Instances int      `json:"instances,omitempty" jsonschema_description:"How many instances run." jsonschema:"default=1,minimum=1,maximum=1000"`
+	Exclusive bool     `json:"exclusive,omitempty" jsonschema_description:"The program cannot run twice: a new version is started when the old one has ended, and requests are held meanwhile. There is one instance, and no strategy."`
 
 	Process *Process `json:"process,omitempty" jsonschema_description:"The program, run as a process on this machine. Exactly one of process and docker."`
 	Docker  *Docker  `json:"docker,omitempty" jsonschema_description:"The program, run as containers of an image on this machine."`
@@ -29,6 +32,21 @@ type Service struct {
 
 // Worker reports whether the service takes no traffic at all.
 func (s Service) Worker() bool { return s.Port == "none" }
+
+// Port is the port of a service: empty where naru chooses one for each instance, "none" for a worker, or a number.
+type Port string
+
+// UnmarshalText takes what is written, a number too; what makes no sense is found by Validate.
+func (p *Port) UnmarshalText(text []byte) error { *p = Port(text); return nil }
+
+// Fixed is the one port that the program always listens on; 0: naru chooses.
+func (p Port) Fixed() int {
+	n, err := strconv.ParseUint(string(p), 10, 16)
+	if err != nil || string(p) != strconv.FormatUint(n, 10) {
+		return 0
+	}
+	return int(n)
+}
 
 // Process is a program that runs on this machine.
 type Process struct {

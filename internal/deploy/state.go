@@ -17,7 +17,9 @@ type State struct {
 	Routing     Routing      `json:"routing"`
 	Obligations []Obligation `json:"obligations,omitempty"`
 
-	Pins []string `json:"pins,omitempty"` // revisions that are kept for good, by number
+	Pins   []string                 `json:"pins,omitempty"`   // revisions that are kept for good, by number
+	Begun  map[string]time.Time     `json:"begun,omitempty"`  // instance: when its start was decided, until it proves healthy
+	Starts map[string]time.Duration `json:"starts,omitempty"` // revision: from there until it was healthy, measured at its last start
 
 	Revisions int  `json:"revisions,omitempty"` // numbers given so far
 	Rollouts  int  `json:"rollouts,omitempty"`
@@ -66,6 +68,7 @@ func (s State) Resumed(now time.Time) State {
 	if r, open := s.Open(); open {
 		s.Rollout = new(r.Resumed(now))
 	}
+	s.Begun = nil // nobody has seen when they became healthy
 	return s
 }
 
@@ -75,6 +78,9 @@ func Decide(s State, o Observation) (State, []Action) {
 	o.Routing = s.Routing
 	if r, open := s.Open(); open {
 		next := Advance(r, o)
+		if !next.Open() {
+			next = next.heldUntil(o.Now, s.Routing)
+		}
 		s.Rollout = &next
 		if !next.Open() {
 			s = s.settle(next, o.Now)
@@ -87,7 +93,12 @@ func Decide(s State, o Observation) (State, []Action) {
 			s.Routing = p.Routing
 		}
 	}
+	s = s.measured(o, acts)
 	if r, open := s.Open(); open {
+		if o.Routing.Hold && !s.Routing.Hold {
+			r = r.heldUntil(o.Now, o.Routing)
+			s.Rollout = &r
+		}
 		if task, ok := r.running(); ok {
 			acts = append(acts, task)
 		}

@@ -32,6 +32,8 @@ func (m Move) bake() time.Duration {
 		return s.BlueGreen.Bake.D()
 	case s.Rolling != nil:
 		return s.Rolling.Bake.D()
+	case m.S.Exclusive:
+		return exclusiveBake
 	}
 	return 0
 }
@@ -143,9 +145,12 @@ func (m Move) rung(s CanaryStep) Gate {
 // Straight goes to a revision that is known to be good, without a second canary. Like a way back it is judged by
 // nothing but health. Where instances are replaced in place it keeps to that room; otherwise it swaps all at once.
 func Straight(m Move) (forth, back []Step) {
-	if m.S.Strategy.Rolling != nil {
+	switch {
+	case m.alone():
+		forth, back = Exclusive(m)
+	case m.S.Strategy.Rolling != nil:
 		forth, back = Rolling(m)
-	} else {
+	default:
 		m.S.Strategy = Strategy{BlueGreen: &BlueGreenOptions{Bake: new(Duration)}}
 		forth, back = BlueGreen(m)
 		forth[0].Name, forth[0].Picture.Preview = "start", ""

@@ -25,8 +25,11 @@ const (
 func (s Service) Validate() []Problem {
 	var p problems
 	s.validateRoute(&p)
-	if s.Instances < 1 || s.Instances > maxInstances {
+	switch {
+	case s.Instances < 1 || s.Instances > maxInstances:
 		p.add("instances", "%d instances: the number must be from 1 to %d", s.Instances, maxInstances)
+	case s.Exclusive && s.Instances != 1:
+		p.add("instances", "%d instances of a program that cannot run twice (exclusive: true): leave it out, there is 1", s.Instances)
 	}
 	s.validateProgram(&p)
 	s.Health.validate(&p, s.Worker())

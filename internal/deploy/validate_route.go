@@ -10,8 +10,12 @@ import (
 
 // validateRoute checks which requests come to the service.
 func (s Service) validateRoute(p *problems) {
-	if s.Port != "" && s.Port != "none" {
-		p.add("port", "%q is not known here: none makes a worker without traffic; otherwise leave it out, naru chooses the port and names it as ${PORT}", s.Port)
+	switch fixed := s.Port.Fixed(); {
+	case s.Port == "" || s.Worker():
+	case fixed == 0:
+		p.add("port", "%q is not known here: none makes a worker without traffic, a number from 1 to 65535 is the port that the program always listens on; otherwise leave it out, naru chooses the port and names it as ${PORT}", s.Port)
+	case !s.Exclusive:
+		p.add("port", "%d is one port, and while a version is replaced two instances would want it: leave it out and let the program listen on ${PORT}, or write exclusive: true, which ends the old one first", fixed)
 	}
 	if s.Worker() {
 		s.validateWorker(p)

@@ -3,6 +3,10 @@ package deploy
 import "fmt"
 
 func (s Service) validateStrategy(p *problems) {
+	if s.Exclusive {
+		s.validateExclusive(p)
+		return
+	}
 	given := 0
 	if r := s.Strategy.Rolling; r != nil {
 		given++
@@ -21,6 +25,13 @@ func (s Service) validateStrategy(p *problems) {
 		p.add("strategy", "%d strategies are given: keep exactly one of rolling, blue_green and canary", given)
 	case s.Worker() && s.Strategy.Rolling == nil:
 		p.add("strategy", "a worker (port: none) has no traffic that could be moved: only rolling makes sense")
+	}
+}
+
+// validateExclusive refuses what wants two instances at once.
+func (s Service) validateExclusive(p *problems) {
+	if s.Strategy != (Strategy{}) {
+		p.add("strategy", "has no place beside exclusive: true: every strategy runs two versions at once, and this program cannot run twice; remove one of the two")
 	}
 }
 

@@ -87,7 +87,10 @@ func TestValidate(t *testing.T) {
 		{"attempts", "retries.attempts: 11", func(s *S) { s.Retries.Attempts = new(11) }},
 		{"budget", "retries.budget: must be a percentage", func(s *S) { s.Retries.Budget = new(deploy.Proportional) }},
 		{"body", "limits.body: must be from 0 (no limit) to 1024GiB", func(s *S) { s.Limits.Body = 1<<40 + 1 }},
-		{"port", `port: "8080" is not known`, func(s *S) { s.Port = "8080" }},
+		{"port", `port: "some" is not known`, func(s *S) { s.Port = "some" }},
+		{"port", `port: "08080" is not known`, func(s *S) { s.Port = "08080" }},
+		{"port", `port: "65536" is not known`, func(s *S) { s.Port = "65536" }},
+		{"port", `port: 8080 is one port, and while a version is replaced two instances would want it`, func(s *S) { s.Port = "8080" }},
 
 		{"two strategies", "strategy: 2 strategies", func(s *S) { s.Strategy = canary(whole); s.Strategy.Rolling = &deploy.RollingOptions{} }},
 		{"surge and unavailable 0", "strategy.rolling: max_surge and max_unavailable are both 0", func(s *S) { s.Strategy = rolling(0, 0) }},

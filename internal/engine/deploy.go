@@ -82,6 +82,7 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, by said, now time.Tim
 	if err != nil {
 		return Answer{}, err
 	}
+	next.Rollout = l.warned(*next.Rollout)
 	turn := store.Turn{State: &next, Events: deploy.Events(l.state, next, now)}
 	if _, known := l.revisions[rev.ID]; !known {
 		next.Revisions++
@@ -90,12 +91,12 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, by said, now time.Tim
 	proxied, counted := l.metered() // where one ledger ends the next begins: no request falls between two receipts
 	if superseded != nil && l.books.record != nil {
 		old, last := *l.books.record, l.books.ledger
-		last.note(proxied.Epoch, counted.Meters, last.MinHealthy)
+		last.note(proxied.Epoch, metersOf(counted), last.MinHealthy)
 		receipt := last.receipt(*superseded)
 		old.Rollout, old.Receipt = *superseded, &receipt
 		turn.Records = append(turn.Records, old)
 	}
-	counting := newLedger(next.Rollout.ID, proxied.Epoch, counted.Meters)
+	counting := newLedger(next.Rollout.ID, proxied.Epoch, metersOf(counted))
 	record := store.Record{Rollout: *next.Rollout, Version: rev.Version, Message: by.message, Who: by.who, Ledger: counting.text()}
 	judging := l.beginJudging(*next.Rollout, rev.Settings, proxied, counted)
 	record.Judging = judging.keep(now, true)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
@@ -45,6 +46,17 @@ func (l *loop) metered() (proxy.State, proxy.ServiceState) {
 	return state, service(state, l.name)
 }
 
+// waited is the assignment of the meter that stands for how long requests have waited, whatever answered them then.
+const waited = "waiting"
+
+// metersOf is all that a proxy counts of a service, as meters.
+func metersOf(s proxy.ServiceState) []proxy.Meter {
+	if s.Waits.Count() == 0 {
+		return s.Meters
+	}
+	return append(slices.Clip(s.Meters), proxy.Meter{Assignment: waited, Latency: s.Waits})
+}
+
 // books are the counting and the record of the last rollout. A turn changes a copy and keeps it once it is saved.
 type books struct {
 	record *store.Record
@@ -63,7 +75,7 @@ func (b books) count(next deploy.State, o deploy.Observation, seen proxy.Service
 	if record.Receipt != nil {
 		return b, false
 	}
-	changed := b.ledger.note(o.Proxies[0].Epoch, seen.Meters, healthyEnabled(o))
+	changed := b.ledger.note(o.Proxies[0].Epoch, metersOf(seen), healthyEnabled(o))
 	if judging != nil {
 		record.Judging, changed = judging, true
 	}
@@ -145,8 +157,14 @@ func (g *ledger) receipt(r deploy.Rollout) deploy.Receipt {
 	receipt := deploy.Receipt{Rollout: r.ID, Service: r.Service, From: r.From, To: r.To, Outcome: r.Result, Reason: r.Reason, Notes: r.Notes,
 		Started: r.Created, Ended: r.Closed, Complete: !g.Lost, Revisions: map[string]deploy.RevisionCounts{}, MinHealthy: max(0, g.MinHealthy), Analysis: append([]deploy.Judgement{}, r.Judged...)}
 	latency := map[string]proxy.Histogram{}
+	receipt.Hold.Service = milliseconds(r.Held)
+	var waits proxy.Histogram
 	for _, m := range g.total() {
-		if m.Assignment == "preview" {
+		switch m.Assignment {
+		case "preview":
+			continue
+		case waited:
+			waits.Merge(m.Latency)
 			continue
 		}
 		q := &receipt.Requests
@@ -154,7 +172,6 @@ func (g *ledger) receipt(r deploy.Rollout) deploy.Receipt {
 		q.ByNaru += m.ByNaru
 		q.ByApp += m.ByApp
 		q.Retried += m.Retried
-		q.Held += m.Held
 		receipt.Connections.WebSocketClosed += m.WebSocketClosed
 		if m.Revision == "" || m.Requests == 0 && m.Revision != r.From && m.Revision != r.To {
 			continue
@@ -165,6 +182,8 @@ func (g *ledger) receipt(r deploy.Rollout) deploy.Receipt {
 		h.Merge(m.Latency)
 		receipt.Revisions[m.Revision], latency[m.Revision] = c, h
 	}
+	receipt.Hold.Longest = milliseconds(waits.Longest())
+	receipt.Requests.Held = waits.Count() // and not those whose answers ended meanwhile: they may have waited for an earlier rollout
 	for _, id := range []string{r.From, r.To} {
 		if _, counted := receipt.Revisions[id]; !counted && id != "" {
 			receipt.Revisions[id] = deploy.RevisionCounts{}

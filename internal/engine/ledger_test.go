@@ -2,6 +2,7 @@ package engine
 
 import (
 	"testing"
+	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/proxy"
@@ -58,5 +59,27 @@ func TestReceiptNamesOnlyItsRevisions(t *testing.T) {
 	r := g.receipt(deploy.Rollout{ID: "s-3", From: "r2", To: "r3"})
 	if _, old := r.Revisions["r1"]; old || r.Requests.Total != 20 || r.Requests.Failed != 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Who waited is counted where the wait ends, and once, whatever the request does then; and the longest wait is stated.
+func TestReceiptStatesTheLongestHold(t *testing.T) {
+	at := func(waits ...time.Duration) []proxy.Meter {
+		v := proxy.ServiceState{Meters: []proxy.Meter{meter("r1", 100, 0, 0)}}
+		for _, d := range waits {
+			v.Waits.Add(d)
+		}
+		return metersOf(v)
+	}
+	first := newLedger("s-1", "a", at(9*time.Second))
+	first.note("a", at(9*time.Second, time.Second, 2*time.Second), 1)
+	second := newLedger("s-2", "a", at(9*time.Second, time.Second, 2*time.Second))
+	second.note("a", at(9*time.Second, time.Second, 2*time.Second), 1)
+	a, b := first.receipt(deploy.Rollout{ID: "s-1", From: "r1", To: "r2", Held: 1500 * time.Millisecond}), second.receipt(deploy.Rollout{ID: "s-2", From: "r1", To: "r3"})
+	if a.Requests.Held != 2 || a.Hold.Longest < 2000 || a.Hold.Longest > 2050 || a.Hold.Service != 1500 || a.Requests.Total != 0 {
+		t.Errorf("%+v %+v", a.Requests, a.Hold)
+	}
+	if b.Requests.Held != 0 || b.Hold != (deploy.Hold{}) {
+		t.Errorf("%+v %+v", b.Requests, b.Hold)
 	}
 }

@@ -65,7 +65,7 @@ func service(s proxy.State, name string) proxy.ServiceState {
 func eyes(state proxy.State, seen proxy.ServiceState, reached bool, instances []deploy.Instance) deploy.ProxyState {
 	p := deploy.ProxyState{ID: state.ID, Epoch: state.Epoch, Backends: map[string]deploy.BackendState{}}
 	if reached {
-		p.Version = seen.Version
+		p.Version, p.Waiting = seen.Version, seen.Held
 	}
 	now := map[string]deploy.Instance{}
 	for _, i := range instances {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -55,6 +56,9 @@ func (l *loop) backend(m deploy.Member) proxy.BackendSpec {
 	spec := proxy.BackendSpec{ID: m.ID, Revision: m.Revision, Address: m.Address, Enabled: m.Enabled, Health: health(settings.Health)}
 	if !m.Enabled {
 		spec.DrainBy = m.Since.Add(settings.DrainTimeout.D())
+		if l.state.Routing.Hold { // everybody waits for the last of them, and those who come back wait as well
+			spec.DrainBy = m.Since
+		}
 	}
 	if spec.Health.Kind == proxy.HealthExternal {
 		spec.Ready = l.work.ready[m.ID]
@@ -128,24 +132,36 @@ func (l *loop) claims() (places []string) {
 	return places
 }
 
-// wanted are the places that settings ask for.
+// wanted are the places that settings ask for, and the port of this machine.
 func wanted(s deploy.Service) []string {
 	if s.Worker() {
 		return nil
 	}
 	r := proxy.Route{Hosts: s.Hosts, Path: s.Path, Preview: &proxy.Preview{Hosts: previewHosts(s)}}
+	if port := s.Port.Fixed(); port != 0 {
+		return append(r.Places(), fmt.Sprintf("%s%d", fixedPort, port))
+	}
 	return r.Places()
 }
+
+// fixedPort begins the name of a port that one program always listens on; no host has a space in it.
+const fixedPort = "port "
 
 // clash says which other service holds a place that settings ask for. It is called with e.opening held, so that what was
 // free is still free when the rollout has begun.
 func (e *Engine) clash(name string, s deploy.Service) error {
+	if port := s.Port.Fixed(); port >= e.o.Ports.Low && port <= e.o.Ports.High && port > 0 {
+		return conflict("port %d of %s lies in server.ports (%s), which are given to other instances: choose one outside of them", port, name, e.o.Ports)
+	}
 	want := wanted(s)
 	for _, l := range e.all() {
 		if l.name == name {
 			continue
 		}
 		for _, held := range *l.held.Load() {
+			if slices.Contains(want, held) && strings.HasPrefix(held, fixedPort) {
+				return conflict("%s already has %s of this machine; give %s a port of its own, or remove %s first", l.name, held, name, l.name)
+			}
 			if slices.Contains(want, held) {
 				return conflict("%s already answers %s; give %s a host or a path of its own", l.name, spoken(held), name)
 			}

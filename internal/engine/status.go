@@ -20,6 +20,7 @@ type Status struct {
 	Rollback    *RollbackStatus     `json:"rollback,omitempty"`    // where naru rollback goes now, and whether it could
 	Drill       *RevisionRef        `json:"drill,omitempty"`       // that is being tried out without traffic
 	Obligations []deploy.Obligation `json:"obligations,omitempty"` // owed after the last rollout
+	Held        int                 `json:"held,omitempty"`        // requests that wait for an instance now
 	Problem     string              `json:"problem,omitempty"`     // why nothing is decided now
 }
 
@@ -91,6 +92,7 @@ func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
 	if d := l.drilling; d != nil {
 		s.Drill = l.ref(d.rev.ID)
 	}
+	s.Held = seen.Held
 	s.Traffic = traffics(l.state.Routing, seen)
 	l.shown.Store(&s)
 }

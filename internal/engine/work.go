@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
 )
 
 // work is what the loop has given out and waits for: actions take their time, the loop does not. Every action is given
@@ -116,7 +117,10 @@ func (l *loop) prepare(revision string) {
 		return
 	}
 	l.work.give("prepare "+revision, func(ctx context.Context) func() {
-		err := l.e.o.Platform.Prepare(ctx, rev)
+		err := l.vacant(ctx, rev)
+		if err == nil {
+			err = l.e.o.Platform.Prepare(ctx, rev)
+		}
 		return func() {
 			switch {
 			case err == nil:
@@ -127,6 +131,25 @@ func (l *loop) prepare(revision string) {
 			}
 		}
 	})
+}
+
+// vacant says who has the port that a revision's program always listens on, unless it is the service itself: then it is free
+// when its time has come.
+func (l *loop) vacant(ctx context.Context, rev deploy.Revision) error {
+	port := rev.Settings.Port.Fixed()
+	if port == 0 {
+		return nil
+	}
+	listed, err := l.e.o.Platform.List(ctx, l.name)
+	if err != nil {
+		return err
+	}
+	for _, i := range listed {
+		if i.Live() && strings.HasSuffix(i.Address, ":"+string(rev.Settings.Port)) {
+			return nil
+		}
+	}
+	return platform.Vacant(port)
 }
 
 // unprepared notes why a revision cannot start. For a candidate that ends its rollout; stable is tried again later.

@@ -1,11 +1,13 @@
 package platform
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -96,6 +98,45 @@ func (p *Ports) Free(span deploy.PortSpan, enough int) (free int, err error) {
 		}
 	}
 	return free, nil
+}
+
+// unbound is how long a port may take to become free after whoever had it has ended, and how often that is looked at.
+const (
+	unbound      = 2 * time.Second
+	unboundEvery = 20 * time.Millisecond
+)
+
+// Fixed waits until nobody listens on a port that a program always has, for a short while, and makes the promise by keep. The
+// error says who has it.
+func (p *Ports) Fixed(ctx context.Context, port int, keep func(port int) error) error {
+	for deadline := time.Now().Add(unbound); ; {
+		err := Vacant(port)
+		if err == nil {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return keep(port)
+		}
+		if time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(unboundEvery):
+		}
+	}
+}
+
+// Vacant says why a program could not listen on a port of 127.0.0.1 now, or nil.
+func Vacant(port int) error {
+	free, err := bindable(port)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look whether port %d of 127.0.0.1 is free: %w", port, err)
+	case !free:
+		return fmt.Errorf("port %d of 127.0.0.1 is taken%s, or is for root alone: stop that program, or choose another port", port, Holder(port))
+	}
+	return nil
 }
 
 // bindable reports whether a program could listen on the port of 127.0.0.1 now. A port that is in use or forbidden

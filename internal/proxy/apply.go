@@ -119,6 +119,10 @@ func (r *Router) backend(version uint64, s *service, spec BackendSpec) *Backend 
 		s.backends[key] = b
 	}
 	before := b.spec.Swap(&spec)
+	if before != nil && b.listed != r.routing.Load().table.Version { // it was away, unprobed: at a fixed port another program may have its address
+		b.health = vitality{state: Unknown}
+		before = nil
+	}
 	b.listed = version
 	if spec.Health.Kind == HealthExternal {
 		b.health.told(before, &spec)

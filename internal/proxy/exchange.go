@@ -22,6 +22,7 @@ type Exchange struct {
 
 	began     time.Time
 	holdUntil time.Time // set when the request first waits
+	waits     time.Time // since when it does; zero: it does not
 
 	backend *Backend
 	tried   []*Backend // failed attempts, in order

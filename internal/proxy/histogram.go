@@ -118,6 +118,16 @@ func (h Histogram) Counts() []uint64 { return h.counts }
 // Sum is the sum of all latencies.
 func (h Histogram) Sum() time.Duration { return h.sum }
 
+// Longest is the longest latency counted, rounded up to the edge of its bucket: by less than 2.5 %. It is 0 when nothing was.
+func (h Histogram) Longest() time.Duration {
+	for i := len(h.counts) - 1; i >= 0; i-- {
+		if h.counts[i] > 0 {
+			return time.Duration(edge(i + 1))
+		}
+	}
+	return 0
+}
+
 // Quantile is the latency that a share q in [0, 1] of all do not exceed, right
 // to 1.25 % between 0.1 ms and 100 s. It is 0 when nothing was counted.
 func (h Histogram) Quantile(q float64) time.Duration {

@@ -35,6 +35,10 @@ func (x *Exchange) hold(ctx context.Context) (*Backend, error) {
 			defer timer.Stop()
 			expired = timer.C
 		}
+		if x.waits.IsZero() {
+			x.waits = time.Now()
+			defer x.waited()
+		}
 		select {
 		case <-changed:
 		case <-expired:
@@ -43,6 +47,14 @@ func (x *Exchange) hold(ctx context.Context) (*Backend, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// waited counts how long the request has waited this time.
+func (x *Exchange) waited() {
+	if !x.preview {
+		x.svc.waits.add(time.Since(x.waits))
+	}
+	x.waits = time.Time{}
 }
 
 // hopeless tells that nothing is deployed which could ever answer. Where a revision is, its instances may all be gone at

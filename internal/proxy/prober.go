@@ -10,6 +10,10 @@ import (
 const (
 	defaultInterval = time.Second
 	defaultTimeout  = time.Second
+	// eager is between the first two probes of a backend. It doubles up to the
+	// interval, until one succeeds: somebody may be waiting for just this program.
+	eager = 20 * time.Millisecond
+	never = time.Hour // longer than any interval that eagerness could shorten
 )
 
 // Run probes the backends of every table, and finds the requests that hang, until ctx is done. It returns nil, and
@@ -78,9 +82,11 @@ func (r *Router) tickBudgets() {
 	}
 }
 
-// probeUntil probes one backend at once, then at every interval and whenever the
-// table says something new about its health.
+// probeUntil probes one backend at once, then more and more slowly until it is healthy
+// for the first time, then at every interval and whenever the table says something
+// new about its health.
 func (r *Router) probeUntil(ctx context.Context, b *Backend) {
+	soon := eager
 	for {
 		spec := b.spec.Load()
 		if spec.Health.Kind != HealthExternal || spec.Ready != nil {
@@ -89,8 +95,13 @@ func (r *Router) probeUntil(ctx context.Context, b *Backend) {
 				return
 			}
 			r.report(b, spec, err)
+			if err == nil {
+				soon = never
+			}
 		}
-		wait := time.NewTimer(cmp.Or(spec.Health.Interval, defaultInterval))
+		interval := cmp.Or(spec.Health.Interval, defaultInterval)
+		wait := time.NewTimer(min(soon, interval))
+		soon = min(2*soon, never)
 		select {
 		case <-ctx.Done():
 		case <-b.changed:

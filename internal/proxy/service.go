@@ -10,6 +10,7 @@ type service struct {
 	name    string
 	changes broadcast    // a table or the health of a backend: held requests try again
 	held    atomic.Int64 // requests waiting now
+	waits   latencies    // how long users' requests have waited for an instance
 	budget  budget
 	clients clients
 	cohort  atomic.Uint64 // number of the division of the traffic that stands

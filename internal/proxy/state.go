@@ -34,9 +34,12 @@ type ServiceState struct {
 	// Cohort numbers the division of the random traffic that stands; see [Cohort].
 	Cohort uint64 `json:"cohort"`
 	// CanaryShare is the canary's part, from 0 to 1, of what it and stable are given of the random traffic.
-	CanaryShare float64        `json:"canary_share,omitempty"`
-	Backends    []BackendState `json:"backends"`
-	Meters      []Meter        `json:"meters"`
+	CanaryShare float64 `json:"canary_share,omitempty"`
+	// Waits is how long users' requests have waited for an instance, those given
+	// up included. It only grows.
+	Waits    Histogram      `json:"waits,omitzero"`
+	Backends []BackendState `json:"backends"`
+	Meters   []Meter        `json:"meters"`
 }
 
 // What probes and traffic say of a backend, for BackendState.Health.
@@ -85,6 +88,9 @@ func (s *service) state(now time.Time, rt *route) ServiceState {
 		if rt.spec.Preview != nil && rt.spec.Preview.Listen {
 			st.Preview = s.preview
 		}
+	}
+	if s.waits.sum.Load() > 0 {
+		s.waits.mergeInto(&st.Waits)
 	}
 	for _, b := range s.backends {
 		st.Backends = append(st.Backends, b.state())

@@ -294,7 +294,7 @@ func (s *stand) refuses() {
 	s.wants(409, engine.Conflict, "news already answers news.example.com/", "POST", "/v1/services/other/rollouts", post("", ""))
 	s.wants(422, engine.Invalid, "colour", "POST", "/v1/services/other/rollouts", post(`,"colour":"red"`, ""))
 	s.wants(422, engine.Invalid, "colour", "POST", "/v1/services/other/rollouts", post("", `,"colour":"red"`))
-	s.wants(422, engine.Invalid, "not supported yet", "POST", "/v1/services/other/rollouts", post(`,"exclusive":true`, ""))
+	s.wants(422, engine.Invalid, "not supported yet", "POST", "/v1/services/other/rollouts", post(`,"schema":{}`, ""))
 	s.wants(422, engine.Invalid, "not a version", "POST", "/v1/services/news/rollouts", strings.Replace(post("", ""), `"1.0"`, `"1 0"`, 1))
 	s.wants(400, api.Malformed, "", "POST", "/v1/services/other/rollouts", `{"version":`)
 	s.wants(404, engine.NotFound, "other", "GET", "/v1/services/other", "") // none of these has created it

@@ -128,6 +128,12 @@ func TestEverythingIsStopped(t *testing.T) {
 // slowly begins an upload that takes a while, and returns a function that waits for its answer.
 func (s *stand) slowly() (wait func() error) {
 	s.t.Helper()
+	return s.uploading(300 * time.Millisecond)
+}
+
+// uploading begins an upload whose end is so long in coming.
+func (s *stand) uploading(lasts time.Duration) (wait func() error) {
+	s.t.Helper()
 	conn, err := net.Dial("tcp", s.http)
 	if err != nil {
 		s.t.Fatal(err)
@@ -144,7 +150,7 @@ func (s *stand) slowly() (wait func() error) {
 	done := make(chan error, 1)
 	go func() {
 		defer conn.Close()
-		time.Sleep(300 * time.Millisecond) // the rest of the body is slow to come: that is what is tried
+		time.Sleep(lasts) // the rest of the body is slow to come: that is what is tried
 		if _, err := conn.Write([]byte("ru")); err != nil {
 			done <- err
 			return

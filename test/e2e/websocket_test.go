@@ -13,7 +13,8 @@ import (
 func (s *stand) chatters(n int) *traffic.RunningSockets {
 	s.t.Helper()
 	users := traffic.Sockets{URL: "http://" + s.http, Path: "/ws", Users: n, Every: 200 * time.Millisecond,
-		Message: func(text string) []byte { return fmt.Appendf(nil, `{"text":%q}`, text) }}.Start(s.t.Context())
+		Patience: 20 * time.Second, // also for those who come back while requests are held
+		Message:  func(text string) []byte { return fmt.Appendf(nil, `{"text":%q}`, text) }}.Start(s.t.Context())
 	s.until(20*time.Second, "all users are connected", func() error {
 		if open := users.Report().Open; open != n {
 			return fmt.Errorf("%d are", open)

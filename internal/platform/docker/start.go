@@ -106,7 +106,7 @@ func (p *Platform) launch(ctx context.Context, id string, spec deploy.InstanceSp
 		p.mu.Unlock()
 	}()
 	for try := 1; ; try++ {
-		port, err := p.port(id, spec)
+		port, err := p.port(ctx, id, spec)
 		if err != nil {
 			return err
 		}
@@ -153,16 +153,21 @@ func (p *Platform) run(ctx context.Context, id string, spec deploy.InstanceSpec,
 }
 
 // port chooses the port of 127.0.0.1 at which the instance is reached; 0 for a worker.
-func (p *Platform) port(id string, spec deploy.InstanceSpec) (port int, err error) {
+func (p *Platform) port(ctx context.Context, id string, spec deploy.InstanceSpec) (port int, err error) {
 	if spec.Settings.Worker() {
 		return 0, nil
 	}
-	err = p.ports.Take(id, spec.Ports, func(free int) error {
+	keep := func(free int) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		port, p.pending[id] = free, free
 		return nil
-	})
+	}
+	if fixed := spec.Settings.Port.Fixed(); fixed != 0 {
+		err = p.ports.Fixed(ctx, fixed, keep)
+	} else {
+		err = p.ports.Take(id, spec.Ports, keep)
+	}
 	return port, err
 }
 
@@ -178,6 +183,8 @@ func (p *Platform) whyNot(err error, spec deploy.InstanceSpec, r record) error {
 	switch {
 	case errdefs.IsNotFound(err) && strings.Contains(text, "No such image"):
 		return r.gone(spec.Service, spec.Revision, spec.Version)
+	case portTaken(err) && spec.Settings.Port.Fixed() != 0:
+		return fmt.Errorf("port %s of 127.0.0.1 could not be published after %d tries: %s; stop what has it, or choose another port", spec.Settings.Port, portTries, text)
 	case portTaken(err):
 		return fmt.Errorf("no port in %s could be published after %d tries: %s", spec.Ports, portTries, text)
 	case strings.Contains(text, "exec format error"):

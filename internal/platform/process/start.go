@@ -85,7 +85,7 @@ func (p *Platform) makeReady(ctx context.Context, f folder, spec deploy.Instance
 		return false, fmt.Errorf("start %s: %w", f.id(), err)
 	}
 	defer unlock() // before the shim wants it
-	if err := p.writeSpec(f, spec); err != nil {
+	if err := p.writeSpec(ctx, f, spec); err != nil {
 		return false, fmt.Errorf("start %s: %w", f.id(), err)
 	}
 	if err := p.unchanged(spec); err != nil {
@@ -95,7 +95,7 @@ func (p *Platform) makeReady(ctx context.Context, f folder, spec deploy.Instance
 }
 
 // writeSpec chooses a port and writes what the shim needs.
-func (p *Platform) writeSpec(f folder, spec deploy.InstanceSpec) error {
+func (p *Platform) writeSpec(ctx context.Context, f folder, spec deploy.InstanceSpec) error {
 	l := launch{
 		ID: f.id(), Spec: spec,
 		Artifact: p.artifact(spec.Service, spec.Revision),
@@ -105,10 +105,14 @@ func (p *Platform) writeSpec(f folder, spec deploy.InstanceSpec) error {
 	if spec.Settings.Worker() {
 		return f.write(specFile, l)
 	}
-	return p.ports.Take(f.id(), spec.Ports, func(port int) error {
+	keep := func(port int) error {
 		l.Port = port
 		return f.write(specFile, l)
-	})
+	}
+	if port := spec.Settings.Port.Fixed(); port != 0 {
+		return p.ports.Fixed(ctx, port, keep)
+	}
+	return p.ports.Take(f.id(), spec.Ports, keep)
 }
 
 // promised returns the ports of all instances but one, which is about to get a new one.

@@ -1,0 +1,152 @@
+package deploy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// solitary is a service whose program cannot run twice.
+func solitary() Service {
+	return Service{Exclusive: true, Process: &Process{Command: []string{"./s"}}, HoldTimeout: Duration(30 * time.Second), StopTimeout: Duration(2 * time.Second),
+		DrainTimeout: Duration(3 * time.Second), Deadline: Duration(2 * time.Minute), Health: Health{StartTimeout: Duration(time.Minute)}}.Normalise()
+}
+
+// alive is a life in which r1 serves alone.
+func alive(t *testing.T) *life {
+	t.Helper()
+	l := newLife(script{seed: 3, proxies: 1}, mutant{})
+	l.ask(t, move{settings: solitary()})
+	l.until(t, "r1 serves", func(s State) bool { return s.Stable == "r1" && !s.Rollout.Open() })
+	l.told = nil
+	return l
+}
+
+// kinds are the events told so far, those that are asked for.
+func (l *life) kinds(of ...EventKind) (out []EventKind) {
+	for _, e := range l.told {
+		if slices.Contains(of, e.Kind) {
+			out = append(out, e.Kind)
+		}
+	}
+	return out
+}
+
+func TestExclusiveHoldsAndSwaps(t *testing.T) {
+	l := alive(t)
+	if took := l.state.Starts["r1"]; took < tick || took > 10*time.Second {
+		t.Fatalf("the start of r1 was measured as %s: %v", took, l.state.Starts)
+	}
+	l.ask(t, move{settings: solitary()})
+	l.until(t, "r2 serves", func(s State) bool { return s.Stable == "r2" && !s.Rollout.Open() })
+	want := []EventKind{EventStep, EventRetired, EventHeld, EventServing, EventReleased, EventReached, EventPromoted}
+	got := l.kinds(EventStep, EventRetired, EventHeld, EventServing, EventReleased, EventReached, EventPromoted)
+	if !slices.Equal(got, want) {
+		t.Errorf("told %v, want %v", got, want)
+	}
+	if r := l.state.Rollout; r.Held < tick || r.Held > 20*time.Second || r.Return != l.state.Starts["r1"] {
+		t.Errorf("held for %s; the way back was taken to last %s, measured %s", r.Held, r.Return, l.state.Starts["r1"])
+	}
+	if p := l.state.Picture(); !p.Hold || p.MaxTotal != 1 || p.MinServing != 0 {
+		t.Errorf("at rest: %+v", p)
+	}
+	if _, err := Scale(l.state, 2); err == nil || !strings.Contains(err.Error(), "cannot run twice") {
+		t.Errorf("scaled to 2: %v", err)
+	}
+}
+
+// Who waits is answered before anybody waits anew.
+func TestDeployDuringHoldBringsStableBackFirst(t *testing.T) {
+	l := alive(t)
+	l.ask(t, move{settings: solitary(), nature: nature{never: true}})
+	l.until(t, "requests wait", func(s State) bool { return s.Routing.Hold })
+	since := l.state.Routing.HeldSince
+	l.ask(t, move{settings: solitary()})
+	l.until(t, "requests are answered", func(s State) bool { return !s.Routing.Hold })
+	if m, _ := l.state.Routing.Member("s-r1-1"); !m.Enabled || l.w.now.Sub(since) > 30*time.Second {
+		t.Errorf("after %s: %+v", l.w.now.Sub(since), l.state.Routing.Members)
+	}
+	l.until(t, "r3 serves", func(s State) bool { return s.Stable == "r3" && !s.Rollout.Open() })
+	if want := []Result{Promoted, Aborted, Promoted}; !slices.Equal(l.results, want) {
+		t.Errorf("%v, want %v", l.results, want)
+	}
+}
+
+// A deploy while the new version is watched goes from that to the next: it serves until the third is ready to start.
+func TestDeployDuringBakeSwapsFromTheNewOne(t *testing.T) {
+	l := alive(t)
+	l.ask(t, move{settings: solitary()})
+	l.until(t, "r2 bakes", func(s State) bool { return s.Rollout.Phase == Baking })
+	l.told = nil
+	l.ask(t, move{settings: solitary()})
+	l.until(t, "r3 serves", func(s State) bool { return s.Stable == "r3" && !s.Rollout.Open() })
+	if got := l.kinds(EventHeld, EventReleased); !slices.Equal(got, []EventKind{EventHeld, EventReleased}) {
+		t.Errorf("told %v: requests should have waited once", got)
+	}
+}
+
+// Requests that take longer than others can wait end the rollout, and nothing was stopped.
+func TestLongRequestsEndTheSwap(t *testing.T) {
+	l := alive(t)
+	s := solitary()
+	s.DrainTimeout = Duration(5 * time.Minute)
+	l.w.proxies[0].inFlight["s-r1-1"], l.w.proxies[0].endless["s-r1-1"] = 2, true
+	before := l.w.bodies["s-r1-1"].Address
+	l.ask(t, move{settings: s, nature: nature{crash: true}}) // which never comes to light
+	l.until(t, "it is over", func(s State) bool { return !s.Rollout.Open() })
+	if r := l.state.Rollout; r.Result != RolledBack || !strings.Contains(r.Reason, "nothing was stopped") || r.Held > 15*time.Second {
+		t.Errorf("%s after %s: %s", r.Result, r.Held, r.Reason)
+	}
+	if l.w.bodies["s-r1-1"].Address != before {
+		t.Error("r1 was started anew")
+	}
+}
+
+// A version that leaves the program's loneliness behind, or takes it on, never runs beside the other.
+func TestExclusiveToMany(t *testing.T) {
+	l := alive(t)
+	many := solitary()
+	many.Exclusive, many.Instances = false, 3
+	l.ask(t, move{settings: many.Normalise()})
+	l.until(t, "three serve", func(s State) bool { return s.Stable == "r2" && !s.Rollout.Open() && len(s.Routing.Members) == 3 })
+	if p := l.state.Picture(); p.Hold || p.MinServing == 0 {
+		t.Errorf("at rest: %+v", p)
+	}
+	l.ask(t, move{settings: solitary()})
+	l.until(t, "one serves", func(s State) bool { return s.Stable == "r3" && !s.Rollout.Open() && len(s.Routing.Members) == 1 })
+	if l.state.Instances != 1 {
+		t.Errorf("%d instances", l.state.Instances)
+	}
+}
+
+// The way back is counted in: the shorter the rest, the sooner a candidate is given up.
+func TestPatience(t *testing.T) {
+	for _, c := range []struct{ timeout, back, stop, want time.Duration }{
+		{10 * time.Second, 500 * time.Millisecond, time.Second, 7500 * time.Millisecond},
+		{10 * time.Second, 500 * time.Millisecond, 10 * time.Second, 8500 * time.Millisecond * 2 / 3},
+		{10 * time.Second, 20 * time.Second, time.Second, 0},
+		{time.Minute, 5 * time.Second, 4 * time.Second, 45 * time.Second},
+	} {
+		r := Rollout{Return: c.back, StopTimeout: c.stop, Forth: []Step{{Picture: Picture{HoldTimeout: c.timeout}}}}
+		if got := r.patience(); (got - c.want).Abs() > time.Millisecond {
+			t.Errorf("hold_timeout %s, the way back %s, stop_timeout %s: %s, want %s", c.timeout, c.back, c.stop, got, c.want)
+		}
+	}
+}
+
+// A hold_timeout that nobody could be answered within is found out before anybody waits.
+func TestHoldTimeoutTooShort(t *testing.T) {
+	l := alive(t)
+	s := solitary()
+	s.HoldTimeout = Duration(time.Second)
+	l.settings["r2"] = s
+	l.ask(t, move{settings: s, nature: nature{crash: true}})
+	l.until(t, "it is over", func(s State) bool { return !s.Rollout.Open() })
+	if r := l.state.Rollout; r.Result != RolledBack || !strings.Contains(r.Reason, "hold_timeout (1s) is too short: r1 takes ") || r.Held != 0 {
+		t.Errorf("%s after a hold of %s: %s", r.Result, r.Held, r.Reason)
+	}
+	if got := l.kinds(EventRetired, EventHeld); len(got) > 0 {
+		t.Errorf("told %v", got)
+	}
+}
