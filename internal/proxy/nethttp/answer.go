@@ -25,7 +25,7 @@ func (v *visit) answer(a *attempt, resp *http.Response) {
 	h := v.writer.Header()
 	responseHeader(h, resp)
 	v.setCookie(h)
-	if v.request.ProtoMajor == 1 && v.server.isLeaving() {
+	if v.request.ProtoMajor == 1 && (v.upload.leftover() || v.server.isLeaving()) {
 		h.Set("Connection", "close")
 	}
 	events := isEventStream(resp)

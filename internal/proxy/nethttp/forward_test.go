@@ -249,6 +249,46 @@ func TestEarlyAnswerKeepsTheConnection(t *testing.T) {
 	}
 }
 
+// One of which more is left than it is worth to read says that the connection ends, and ends it: nobody finds the rest of the
+// body where the next request should stand.
+func TestEarlyAnswerToALongUploadEndsTheConnection(t *testing.T) {
+	for _, length := range []int{300 << 10, 500 << 10, 513 << 10, 2 << 20} {
+		for _, chunked := range []bool{false, true} {
+			s := newSite(t)
+			s.route.HoldTimeout = 0
+			s.apply()
+			conn := s.dial()
+			body := strings.Repeat("x", length)
+			if chunked {
+				fmt.Fprintf(conn, "POST /up HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", length)
+			} else {
+				fmt.Fprintf(conn, "POST /up HTTP/1.1\r\nHost: web\r\nContent-Length: %d\r\n\r\n", length)
+			}
+			answers := bufio.NewReader(conn)
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				io.WriteString(conn, body) // it may be cut off
+				if chunked {
+					io.WriteString(conn, "\r\n0\r\n\r\n")
+				}
+			}()
+			resp, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatalf("%d bytes: %v", length, err)
+			}
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != 503 || !resp.Close {
+				t.Errorf("%d bytes, chunked %v: %s, close %v, %v", length, chunked, resp.Status, resp.Close, err)
+			}
+			if _, err := answers.ReadByte(); err == nil {
+				t.Errorf("%d bytes, chunked %v: the connection says more", length, chunked)
+			}
+			conn.Close()
+			<-sent
+		}
+	}
+}
+
 func TestBodyLimit(t *testing.T) {
 	reached := make(chan int64, 4)
 	s := newSite(t, serve(t, func(_ http.ResponseWriter, r *http.Request) {

@@ -23,6 +23,7 @@ type upload struct {
 	exchange *proxy.Exchange
 	limit    int64 // 0: none
 	read     atomic.Int64
+	ended    atomic.Bool           // all of it was read
 	deadline func(time.Time) error // for the next bytes of the connection; the zero time is none
 	stall    time.Duration         // the longest wait for them; 0: no limit
 
@@ -36,6 +37,12 @@ func (u *upload) consumed() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.touched
+}
+
+// leftover reports whether more of the body may be left than is read for the sake of the connection once it is answered.
+func (u *upload) leftover() bool {
+	n := u.request.ContentLength
+	return n != 0 && !u.ended.Load() && (n < 0 || n-u.read.Load() > mostLeft)
 }
 
 // failure is what went wrong on the client's side, nil if nothing did.
@@ -53,6 +60,9 @@ func (u *upload) next(p []byte) (int, error) {
 	u.exchange.ClientsTurn() // an upload that comes slowly is no instance that hangs
 	n, err := u.request.Body.Read(p)
 	u.exchange.InstancesTurn()
+	if errors.Is(err, io.EOF) {
+		u.ended.Store(true)
+	}
 	if u.stall > 0 && errors.Is(err, io.EOF) {
 		u.deadline(time.Time{}) // net/http goes on reading, to see whether the client goes away
 	}

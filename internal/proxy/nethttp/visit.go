@@ -64,11 +64,17 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	answered = true
 }
 
+// mostLeft is how much of a body is read that was answered before its end: as much as net/http itself would.
+const mostLeft = 256 << 10
+
 // finishUpload reads what is left of a body that was answered before its end, so that the connection can carry the
 // next request. net/http would do so after the handler; where EnableFullDuplex was called it then finds itself reading
 // the connection twice and drops it, and with it the request that the client has sent next.
+//
+// A body that is longer ends the connection, and the head of the answer says so: net/http would read on by itself, and where it
+// comes to the end then, it looks after the client and reads the next request at the same time, which it takes for a fault
+// of its own ("invalid concurrent Body.Read call").
 func (v *visit) finishUpload() {
-	const most = 256 << 10 // as much as net/http itself would read
 	r := v.request
 	if r.ProtoMajor != 1 || r.ContentLength == 0 || v.writer.Header().Get("Connection") == "close" {
 		return
@@ -76,7 +82,7 @@ func (v *visit) finishUpload() {
 	if err := v.control.Flush(); err != nil { // the client waits for the answer, not we for the client
 		return
 	}
-	_, _ = io.CopyN(io.Discard, v.upload.lend(http.Header{}), most) // where it breaks, the connection ends
+	_, _ = io.CopyN(io.Discard, v.upload.lend(http.Header{}), mostLeft) // where it breaks, the connection ends
 }
 
 // visitor is what the core must know of a request.
@@ -195,7 +201,7 @@ func (v *visit) refuse(status int, why string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	// What is left of a body that was given up would be taken for the next request.
 	givenUp := status == http.StatusRequestEntityTooLarge || status == http.StatusRequestTimeout
-	if v.request.ProtoMajor == 1 && (givenUp || v.server.isLeaving()) {
+	if v.request.ProtoMajor == 1 && (givenUp || v.upload.leftover() || v.server.isLeaving()) {
 		h.Set("Connection", "close")
 	}
 	v.outcome = proxy.Outcome{Status: status, Answered: proxy.ByNaru}
