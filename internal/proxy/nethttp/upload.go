@@ -29,6 +29,7 @@ type upload struct {
 
 	mu      sync.Mutex
 	touched bool  // a read has begun: what it took from the client is gone
+	closed  bool  // the visit is over, and the connection no longer its own
 	err     error // why the client's side ended early
 }
 
@@ -54,8 +55,11 @@ func (u *upload) failure() error {
 
 // next reads from the client, one attempt at a time.
 func (u *upload) next(p []byte) (int, error) {
-	if u.stall > 0 {
-		u.deadline(time.Now().Add(u.stall))
+	if u.ended.Load() { // http.Transport looks once more whether there is more, and may be late
+		return 0, io.EOF
+	}
+	if !u.expect(u.stall) {
+		return 0, errRevoked
 	}
 	u.exchange.ClientsTurn() // an upload that comes slowly is no instance that hangs
 	n, err := u.request.Body.Read(p)
@@ -63,8 +67,8 @@ func (u *upload) next(p []byte) (int, error) {
 	if errors.Is(err, io.EOF) {
 		u.ended.Store(true)
 	}
-	if u.stall > 0 && errors.Is(err, io.EOF) {
-		u.deadline(time.Time{}) // net/http goes on reading, to see whether the client goes away
+	if errors.Is(err, io.EOF) {
+		u.expect(0) // net/http goes on reading, to see whether the client goes away
 	}
 	total := u.read.Add(int64(n))
 	if u.limit > 0 && total > u.limit {
@@ -76,6 +80,30 @@ func (u *upload) next(p []byte) (int, error) {
 		u.mu.Unlock()
 	}
 	return n, err
+}
+
+// expect bounds the wait for the next bytes; 0: no bound. It fails once the visit is over: a reader that was left behind must
+// not set a deadline for the request that follows on the connection, which would be cut off by it.
+func (u *upload) expect(within time.Duration) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed || u.stall <= 0 {
+		return !u.closed
+	}
+	var at time.Time
+	if within > 0 {
+		at = time.Now().Add(within)
+	}
+	u.deadline(at)
+	return true
+}
+
+// close ends the visit's part in the connection, and takes back what it has set there.
+func (u *upload) close() {
+	u.expect(0)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closed = true
 }
 
 // loan is an upload in the hands of one attempt. http.Transport may go on reading after it has given an

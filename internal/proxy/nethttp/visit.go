@@ -53,6 +53,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if answered {
 			v.finishUpload()
 		}
+		v.upload.close()
 	}()
 	// What stands here counts when the engine itself fails.
 	v.outcome = proxy.Outcome{Answered: proxy.ByNaru, Broken: true}
