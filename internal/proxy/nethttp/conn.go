@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"sync/atomic"
+	"time"
 )
 
 // conn is a client's connection that may carry HTTP/1.
@@ -12,6 +14,26 @@ type conn struct {
 	preview string // the service whose preview listener accepted it
 	framing framing
 	tunnel  bool // upgraded: what is read is not HTTP any more
+
+	head   time.Duration // that a request head may take
+	silent atomic.Bool   // no byte of the first request has come
+}
+
+// newConn is a client's connection to the service of a preview, or to all of them.
+func newConn(c net.Conn, preview string, head time.Duration) *conn {
+	made := &conn{Conn: c, preview: preview, head: head}
+	made.silent.Store(true)
+	return made
+}
+
+// SetReadDeadline gives a connection that has not been used yet as much time as one that waits for the next request.
+// Clients open connections ahead of their needs, and find no use for them for a while: net/http would end them after the
+// time that a head may take, at the moment at which the client may be sending its first request.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	if unused := time.Now().Add(idleTimeout); c.silent.Load() && t.After(time.Now()) && t.Before(unused) {
+		t = unused
+	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 var errRefused = errors.New("the request before was refused")
@@ -25,6 +47,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, errRefused
 	}
 	n, err := c.Conn.Read(p)
+	if n > 0 && c.silent.CompareAndSwap(true, false) {
+		c.Conn.SetReadDeadline(time.Now().Add(c.head))
+	}
 	return c.framing.inspect(p[:n]), err
 }
 

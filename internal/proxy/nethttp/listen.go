@@ -71,7 +71,7 @@ func (s *Server) accept(l net.Listener, use func(net.Conn)) {
 	}
 }
 
-func (s *Server) takePlain(c net.Conn) { s.feed.offer(&conn{Conn: c}) }
+func (s *Server) takePlain(c net.Conn) { s.feed.offer(newConn(c, "", s.http.ReadHeaderTimeout)) }
 
 // takeTLS makes the handshake here and not in net/http, because only HTTP/2 may be given the bare
 // *tls.Conn, while HTTP/1 goes through a conn.
@@ -89,6 +89,6 @@ func (s *Server) takeTLS(c net.Conn) {
 			s.feed.offer(t)
 			return
 		}
-		s.feed.offer(tlsConn{conn: &conn{Conn: t}, tls: t})
+		s.feed.offer(tlsConn{conn: newConn(t, "", s.http.ReadHeaderTimeout), tls: t})
 	})
 }

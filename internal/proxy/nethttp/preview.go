@@ -43,7 +43,7 @@ func (s *Server) openPreview(open map[string]net.Listener, service string) {
 	}
 	open[service] = l
 	s.accepting.Go(func() {
-		s.accept(l, func(c net.Conn) { s.feed.offer(&conn{Conn: c, preview: service}) })
+		s.accept(l, func(c net.Conn) { s.feed.offer(newConn(c, service, s.http.ReadHeaderTimeout)) })
 	})
 	s.router.SetPreviewAddress(service, "http://"+l.Addr().String())
 }

@@ -473,3 +473,27 @@ func TestBrokenResponseOverHTTP2(t *testing.T) {
 		t.Fatal("the response looks complete")
 	}
 }
+
+// A connection that was opened ahead of its use waits as one between two requests does; a head that has begun must come to
+// its end in time.
+func TestConnectionsOpenedAhead(t *testing.T) {
+	const head = 100 * time.Millisecond
+	s := newSiteWith(t, Options{}, func(s *Server) { s.http.ReadHeaderTimeout = head }, serve(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "here") }))
+	ahead, slow := s.dial(), s.dial()
+	io.WriteString(slow, "GET / HTTP/1.1\r\nHo")
+	if _, err := io.ReadAll(slow); err != nil { // ended, by a word or without one
+		t.Errorf("half a head: %v", err)
+	}
+	time.Sleep(3 * head)
+	for range 2 {
+		io.WriteString(ahead, "GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(ahead), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 || string(body) != "here" {
+			t.Errorf("%s %q, %v", resp.Status, body, err)
+		}
+		time.Sleep(3 * head)
+	}
+}
