@@ -4,16 +4,24 @@ DEPLOYS ?= 500
 # The race detector needs a C compiler; without one the tests run all the same.
 RACE := $(if $(shell command -v $${CC:-cc} 2>/dev/null),-race)
 
-.PHONY: build test lint sim soak analysis-report
+# The tests that run against a naru built with the race detector each time: together they walk every path of a rollout.
+RACED := TestEveryStrategyLosesNoRequest|TestKilledControllerLosesNothing|TestWebSocket|TestAnalysisIsTold
+
+.PHONY: build test race lint sim soak analysis-report
 
 build:
 	$(GO) build -o bin/naru ./cmd/naru
 
-# Unit tests, simulation, and the end-to-end tests of the built binary under load.
+# Unit tests and simulation with the race detector; then the built binary under load, and some of that with the race detector too.
 test:
 	$(GO) test $(RACE) -shuffle=on -timeout 20m ./internal/... ./cmd/... ./examples/... ./bench/...
 	$(GO) test -C examples/notes ./...
-	NARU_E2E_RACE=$(RACE) $(GO) test $(RACE) -shuffle=on -timeout 20m ./test/...
+	$(GO) test -shuffle=on -timeout 20m ./test/...
+	$(if $(RACE),NARU_E2E_RACE=$(RACE) $(GO) test -shuffle=on -timeout 20m -parallel 1 ./test/e2e -run '$(RACED)')
+
+# Everything end to end against a naru built with the race detector: a naru that is ten times slower.
+race:
+	NARU_E2E_RACE=-race $(GO) test -race -shuffle=on -timeout 60m -parallel 1 ./test/...
 
 lint:
 	$(GO) vet ./...

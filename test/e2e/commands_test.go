@@ -187,6 +187,8 @@ func (s *stand) plans() {
 }
 
 func (s *stand) doesNotWait() {
+	s.write(strings.ReplaceAll(chat(2, `{rolling: {bake: 10m}}`), "drain_timeout: 3s", "drain_timeout: 2s") + news) // open for as long as it is asked about
+	defer s.write(strings.ReplaceAll(chat(2, strategies["rolling"]), "drain_timeout: 3s", "drain_timeout: 2s") + news)
 	var r api.Rollout
 	if err := json.Unmarshal([]byte(s.must(0, "deploy", "chat", "3.1", "--detach", "--json")), &r); err != nil || r.To != "r3" || r.Version != "3.1" || !r.Open() {
 		s.t.Errorf("%v: %+v", err, r)
@@ -202,6 +204,10 @@ func (s *stand) doesNotWait() {
 	s.refused([]string{"rollout chat-3 is open"}, "scale", "chat", "5")
 	s.refused([]string{"is still open"}, "retry", "chat")
 	s.wants(409, engine.Conflict, "still open", "GET", "/v1/services/chat/rollouts/latest/receipt", "")
+	for step := range 2 {
+		s.at("chat", step+1, deploy.Baking)
+		s.must(0, "promote", "chat")
+	}
 	s.rest("chat", "3.1", 2)
 	s.refused([]string{"was promoted; there is nothing to retry"}, "retry", "chat")
 }

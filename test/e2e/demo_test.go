@@ -78,6 +78,7 @@ type told struct {
 
 // The whole demo: three strategies succeed, the bad version goes back, no request fails that should not, nothing stays.
 func TestDemoTellsAllThreeStories(t *testing.T) {
+	t.Parallel()
 	cmd := demo(t, "../..", "--json")
 	var story bytes.Buffer
 	cmd.Stderr = &story
@@ -143,6 +144,7 @@ func TestDemoTellsAllThreeStories(t *testing.T) {
 // A version that fails so rarely that its objective allows it is promoted; the demo must notice all the same that users
 // saw failures. The fault is put into a copy of the example's source.
 func TestDemoNoticesFailedRequests(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	if err := os.CopyFS(filepath.Join(root, "examples"), os.DirFS("../../examples")); err != nil {
 		t.Fatal(err)
@@ -197,6 +199,7 @@ func rewrite(t *testing.T, from, to, old, by string) {
 
 // Ctrl-C in the middle of a rollout, and a reader that goes away, leave nothing behind.
 func TestDemoInterrupted(t *testing.T) {
+	t.Parallel()
 	for name, interrupt := range map[string]func(cmd *exec.Cmd, out io.Closer) error{
 		"ctrl-c": func(cmd *exec.Cmd, _ io.Closer) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) },
 		"pipe":   func(_ *exec.Cmd, out io.Closer) error { return out.Close() },

@@ -68,11 +68,15 @@ func TestAnalysisIsTold(t *testing.T) {
 	t.Parallel()
 	s := serving(t, "3.0", `{canary: {steps: [{weight: 50%, bake: 10m}, 100%], bake: 500ms}}`, `{margins: {errors: 1%}}`)
 	load := s.crowd(200)
-	s.served(load, "3.0", 600)
+	s.served(load, "3.0", 600) // what is usual for latencies is known
+	clean(t, load.Stop())
+	few := s.crowd(10) // some hundreds are enough: half a minute away, so that a slow machine can look before
 	s.must(0, "deploy", "chat", "3.1", "--detach")
 	s.at("chat", 1, deploy.Baking)
-	s.served(load, "3.1", 20)
+	s.served(few, "3.1", 20)
 	s.told("errors", false)
+	clean(t, few.Stop())
+	load = s.crowd(200)
 	s.served(load, "3.1", 600)
 	s.until(30*time.Second, "enough evidence", func() error {
 		for _, f := range s.status("chat").Rollout.Analysis {

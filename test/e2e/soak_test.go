@@ -15,6 +15,7 @@ import (
 // Deploy after deploy, the strategies in turn, under constant load with WebSockets open: nothing fails and nothing piles
 // up. NARU_SOAK is the number of deploys; make soak asks for 50 at 500 requests per second.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	deploys, rate := number(t, "NARU_SOAK", 6), number(t, "NARU_SOAK_RATE", 150)
 	order := []string{"rolling", "canary", "blue_green"}
 	s := start(t, chat(3, strategies["rolling"]))

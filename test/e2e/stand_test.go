@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		// A stand mostly waits, for bake times and drains: more of them share the machine than it has cores.
 		if set := flag.Lookup("test.parallel"); set.Value.String() == set.DefValue {
-			set.Value.Set("4")
+			set.Value.Set("6")
 		}
 		dir, err := os.MkdirTemp("", "naru-e2e-")
 		if err != nil {
