@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/naru-deploy/naru/internal/config"
@@ -27,4 +29,17 @@ without a running serve as well. What was deployed stays stored: the next serve 
 	c.Flags().StringVarP(&file, "file", "f", "naru.yaml", "the configuration")
 	c.Flags().BoolVar(&now, "now", false, "do not drain")
 	return c
+}
+
+// tellDown tells the server to stop, wherever it is.
+func (s *shell) tellDown(ctx context.Context, f *config.File, now bool) error {
+	client, err := s.client(f.Server.Admin, f.Server.AdminTokenFile)
+	if err != nil {
+		return err
+	}
+	if err := client.Down(ctx, now); err != nil {
+		return err
+	}
+	s.say("stopping")
+	return nil
 }

@@ -35,14 +35,9 @@ func (s *shell) down(ctx context.Context, f *config.File, now bool) error {
 
 // askDown tells the running serve and waits until it has let go of the state folder.
 func (s *shell) askDown(ctx context.Context, f *config.File, now bool) error {
-	client, err := s.client(f.Server.Admin, f.Server.AdminTokenFile)
-	if err != nil {
+	if err := s.tellDown(ctx, f, now); err != nil {
 		return err
 	}
-	if err := client.Down(ctx, now); err != nil {
-		return err
-	}
-	s.say("stopping")
 	for {
 		db, err := store.Open(f.Server.State)
 		if err == nil {

@@ -38,13 +38,5 @@ func notHere(name, short string, hidden bool) *cobra.Command {
 
 // down asks the server, wherever it is: its state folder is not on this machine.
 func (s *shell) down(ctx context.Context, f *config.File, now bool) error {
-	client, err := s.client(f.Server.Admin, f.Server.AdminTokenFile)
-	if err != nil {
-		return err
-	}
-	if err := client.Down(ctx, now); err != nil {
-		return err
-	}
-	s.say("stopping")
-	return nil
+	return s.tellDown(ctx, f, now)
 }
