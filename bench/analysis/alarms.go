@@ -135,7 +135,7 @@ func incidents(ctx context.Context, r *report) (string, error) {
 		c, err := count(ctx, one.key, one.name, (r.Runs*5/2+len(all)-1)/len(all), func(i int) simulate.Scenario {
 			s := r.usual()
 			incident := one.incident
-			incident.At, incident.Lasts = span(r.short(time.Duration(5+i*37%200)*time.Second)), span(r.short(incident.Lasts.D()))
+			incident.At, incident.Lasts = span(r.short(time.Duration(5+i*37%300)*time.Second)), span(r.short(incident.Lasts.D()))
 			s.Incidents = []simulate.Incident{incident}
 			return s
 		})

@@ -3,6 +3,7 @@
 //
 //	go run ./bench/analysis                  all of it, into docs
 //	go run ./bench/analysis -only errors     one figure, on the screen
+//	go run ./bench/analysis -only errors -page    and in the page, beside those of the last time
 //	go run ./bench/analysis -runs 20 -out x  quickly, elsewhere
 package main
 
@@ -43,7 +44,7 @@ func run(ctx context.Context, args []string, screen io.Writer) error {
 	flags := flag.NewFlagSet("analysis", flag.ContinueOnError)
 	flags.IntVar(&o.runs, "runs", 400, "rollouts for an ordinary figure; false alarms take five times as many")
 	flags.StringVar(&o.out, "out", "docs", "folder of analysis.md and analysis/")
-	flags.StringVar(&o.only, "only", "", "take only the figures whose name begins so, and print them")
+	flags.StringVar(&o.only, "only", "", "take only the figures whose name begins so, and print them; with -page, put them in the place of the last ones")
 	flags.BoolVar(&o.again, "page", false, "write page and plots anew from the figures of the last time")
 	flags.BoolVar(&o.quick, "quick", false, "so few and short rollouts that the figures mean nothing: does it work at all?")
 	if err := flags.Parse(args); err != nil {
@@ -57,7 +58,7 @@ func run(ctx context.Context, args []string, screen io.Writer) error {
 	}
 	began := time.Now()
 	r, err := o.report(ctx, screen)
-	if err != nil || o.only != "" {
+	if err != nil || o.only != "" && !o.again {
 		return err
 	}
 	if err := r.write(o.out); err != nil {
@@ -69,15 +70,22 @@ func run(ctx context.Context, args []string, screen io.Writer) error {
 
 // report takes the figures, or reads those of the last time.
 func (o orders) report(ctx context.Context, screen io.Writer) (*report, error) {
+	r, last := &report{Quick: o.quick}, 0
 	if o.again {
 		text, err := os.ReadFile(filepath.Join(o.out, "analysis", "figures.json"))
 		if err != nil {
 			return nil, fmt.Errorf("read the figures of the last time: %w", err)
 		}
-		r := new(report)
-		return r, json.Unmarshal(text, r)
+		if err := json.Unmarshal(text, r); err != nil || o.only == "" {
+			return r, err
+		}
 	}
-	r := &report{Runs: o.runs, Quick: o.quick}
+	r.Runs, last = o.runs, r.Runs
+	defer func() {
+		if o.again {
+			r.Runs = last // of the figures that were not taken anew
+		}
+	}()
 	all := []struct {
 		name string
 		take func(context.Context, *report) (string, error)
