@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -143,6 +144,9 @@ func (l *loop) need(rev deploy.Revision, o deploy.Observation) need {
 		n.forbidden = err
 		return n
 	}
+	if plan.Hold != nil && plan.Hold.TooShort != "" && l.answering(o) {
+		n.forbidden = errors.New(plan.Hold.TooShort)
+	}
 	live := 0
 	for _, i := range o.Instances {
 		if i.Live() {
@@ -155,6 +159,14 @@ func (l *loop) need(rev deploy.Revision, o deploy.Observation) need {
 		n.memory = int64(d.Memory)
 	}
 	return n
+}
+
+// answering reports whether an instance of stable may be given requests, and no proxy has found it sick.
+func (l *loop) answering(o deploy.Observation) bool {
+	return slices.ContainsFunc(o.Routing.Members, func(m deploy.Member) bool {
+		sick := slices.ContainsFunc(o.Proxies, func(p deploy.ProxyState) bool { return p.Backends[m.ID].Health == deploy.Unhealthy })
+		return m.Enabled && m.Revision == l.state.Stable && !sick
+	})
 }
 
 // readiness makes the checks. What else a start needs has its place here, beside the program, such as a schema that must
