@@ -111,6 +111,9 @@ func (l *loop) act(a deploy.Action) {
 }
 
 func (l *loop) prepare(revision string) {
+	if _, known := l.work.prepared[revision]; known { // the core is not told while a drill ends
+		return
+	}
 	rev, ok := l.revisions[revision]
 	if !ok {
 		l.work.prepared[revision] = deploy.Prepared{Err: revision + " is not kept any more"}
