@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -144,15 +145,15 @@ func (l *loop) vacant(ctx context.Context, rev deploy.Revision) error {
 		return nil
 	}
 	listed, err := l.e.o.Platform.List(ctx, l.name)
-	if err != nil {
+	if err != nil || listensAt(listed, rev.Settings.Port) {
 		return err
 	}
-	for _, i := range listed {
-		if i.Live() && strings.HasSuffix(i.Address, ":"+string(rev.Settings.Port)) {
-			return nil
-		}
-	}
 	return platform.Vacant(port)
+}
+
+// listensAt reports whether one of the instances has a port.
+func listensAt(instances []deploy.Instance, port deploy.Port) bool {
+	return slices.ContainsFunc(instances, func(i deploy.Instance) bool { return i.Live() && strings.HasSuffix(i.Address, ":"+string(port)) })
 }
 
 // unprepared notes why a revision cannot start. For a candidate that ends its rollout; stable is tried again later.

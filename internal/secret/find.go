@@ -2,7 +2,6 @@ package secret
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -122,14 +121,24 @@ func fill(a Ask, text string) (f finding) {
 	return f
 }
 
-// Err joins problems to one error; nil for none.
+// Err joins problems to one error; nil for none. Whoever wants to tell it from others, or to show the problems one by one,
+// finds them by its method Problems.
 func Err(problems []deploy.Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	lines := make([]string, len(problems))
-	for i, p := range problems {
+	return missing(problems)
+}
+
+// missing is an error that values which settings point to are not to be had.
+type missing []deploy.Problem
+
+func (m missing) Problems() []deploy.Problem { return m }
+
+func (m missing) Error() string {
+	lines := make([]string, len(m))
+	for i, p := range m {
 		lines[i] = p.Path + ": " + p.Message
 	}
-	return errors.New(strings.Join(lines, "; "))
+	return strings.Join(lines, "; ")
 }
