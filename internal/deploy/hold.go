@@ -83,15 +83,25 @@ func (v *view) hold(next Routing) Routing {
 	return next
 }
 
-// ahead reports whether the revision that comes next could be started, so that nobody is kept waiting for what can be known
-// before. Who waits already is answered first, by the revision that can, unless that has taken too long for them.
+// ahead reports whether the revision that comes next could be started, and whether it is known of those that may have to come
+// back, so that nobody is kept waiting for what can be found out before. Who waits already is answered first, by the revision that can, unless that has taken too long for them.
 func (v *view) ahead() bool {
 	if v.p.Ahead == "" {
 		return true
 	}
 	r := v.next
 	waited := r.Hold && r.Returnable && v.o.Now.Sub(r.HeldSince) < v.p.HoldTimeout
-	return v.o.Prepared[v.p.Ahead].Ready && !waited
+	return v.o.Prepared[v.p.Ahead].Ready && v.unasked() == "" && !waited
+}
+
+// unasked is a revision of the picture of which nobody knows yet whether it could be started; empty: there is none.
+func (v *view) unasked() string {
+	for _, g := range v.p.Groups {
+		if r := v.o.Prepared[g.Revision]; !r.Ready && r.Err == "" && g.Instances > 0 {
+			return g.Revision
+		}
+	}
+	return ""
 }
 
 // startable reports whether everything that the picture awaits and that does not run is ready to start.

@@ -229,3 +229,45 @@ func TestRollbackFromExclusiveBringsAllInstances(t *testing.T) {
 		t.Errorf("scaled to 2, and then %d come: %v", next.Rollout.Rest.count("r2"), err)
 	}
 }
+
+// Nobody waits before it is known whether what serves could come back; that it could not is no reason to stay.
+func TestSwapBeginsWhenTheWayBackIsKnown(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		l := alive(t)
+		l.ask(t, move{settings: solitary()})
+		known := l.w.now.Add(20 * time.Second)
+		l.w.ready["r1"] = known
+		l.until(t, "r2 could be started", func(s State) bool { return l.seen().Prepared["r2"].Ready })
+		l.until(t, "that is said", func(s State) bool { return s.Rollout.Waiting == "r1 to be ready to start again" })
+		if lost {
+			l.w.nature["r1"] = nature{prepare: true}
+			known = l.w.now
+		}
+		l.until(t, "requests wait", func(s State) bool { return s.Routing.Hold })
+		if l.w.now.Before(known) || lost && l.w.now.Sub(known) > 5*time.Second {
+			t.Errorf("lost %t: requests wait from %s on, the way back is known at %s", lost, l.w.now, known)
+		}
+		l.until(t, "r2 serves", func(s State) bool { return s.Stable == "r2" && !s.Rollout.Open() })
+	}
+}
+
+// An instance that is being started is wanted as long as its picture has a seat for it.
+func TestWants(t *testing.T) {
+	l := alive(t)
+	l.ask(t, move{settings: solitary(), nature: nature{never: true}})
+	for _, c := range []struct {
+		when     string
+		old, new bool
+		reached  func(State) bool
+	}{
+		{"r1 serves until r2 could be started", true, false, func(s State) bool { return s.Rollout.At == 0 }},
+		{"r2 comes", false, true, func(s State) bool { return s.Rollout.At == 1 }},
+		{"r1 comes back", true, false, func(s State) bool { return s.Rollout.Returning }},
+	} {
+		l.until(t, c.when, c.reached)
+		p := l.state.Picture()
+		if a, b := Wants(p, l.seen(), "s-r1-1"), Wants(p, l.seen(), "s-r2-1"); a != c.old || b != c.new || Wants(p, l.seen(), "s-r1-2") {
+			t.Errorf("%s: wanted are r1 %t, r2 %t", c.when, a, b)
+		}
+	}
+}

@@ -181,6 +181,7 @@ func (l *loop) turn(ctx context.Context) {
 	}
 	l.trouble = ""
 	l.state, l.books = next, books
+	l.giveUp(next.Picture(), o)
 	for _, a := range acts {
 		l.act(a)
 	}

@@ -20,6 +20,7 @@ type Ask struct {
 	Env     map[string]deploy.Variable
 	Dir     string            // where commands run
 	Fill    map[string]string // names for ${…} in texts
+	Early   map[string]string // what commands have printed a moment ago: these are not run again
 	Glance  bool              // run no command, only look whether it is there: for who asks time and again
 }
 
@@ -72,6 +73,8 @@ func find(ctx context.Context, a Ask, name string, v deploy.Variable) (f finding
 	case v.File != "":
 		f = readFile(v.File)
 		f.part = ".file"
+	case v.Command != nil && a.Early[name] != "":
+		f.value = a.Early[name]
 	case v.Command != nil:
 		if f.fault = absent(a, v.Command[0]); f.fault == "" && a.Glance {
 			return finding{unasked: true}

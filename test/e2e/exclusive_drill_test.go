@@ -20,6 +20,9 @@ if [ "$ALONE" = yes ] && [ -n "$(ls running)" ]; then echo "$NARU_INSTANCE besid
 "$1" --version "$NARU_VERSION" --listen "127.0.0.1:$PORT" &
 trap 'kill $!; wait $!; case $NARU_INSTANCE in *-0) sleep 4 ;; esac; rm "running/$NARU_INSTANCE"; exit 0' TERM
 wait $!
+status=$?
+rm "running/$NARU_INSTANCE"
+exit $status
 `
 
 // marking is the service of such programs.

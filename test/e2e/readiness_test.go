@@ -30,20 +30,9 @@ func TestReadinessOfPortAndSecrets(t *testing.T) {
 	}
 	s.write(service(first))
 	s.begin()
-	quick := func(version string) {
-		s.must(0, "deploy", "chat", version, "--detach")
-		s.until(30*time.Second, version+" bakes", func() error {
-			if v := s.status("chat"); v.Rollout == nil || v.Rollout.Phase != deploy.Baking {
-				return fmt.Errorf("%+v", v.Rollout)
-			}
-			return nil
-		})
-		s.must(0, "promote", "chat")
-		s.rest("chat", version, 1)
-	}
-	quick("3.0")
+	s.promoted("3.0")
 	s.write(service(second))
-	quick("3.1")
+	s.promoted("3.1")
 	checks := func(want bool, words ...string) (text string) {
 		t.Helper()
 		s.until(60*time.Second, fmt.Sprintf("r1 is ready: %t, %q", want, words), func() error {
