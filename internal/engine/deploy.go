@@ -45,6 +45,9 @@ func (e *Engine) Deploy(ctx context.Context, q DeployRequest) (Answer, error) {
 		return Answer{}, err
 	}
 	l := e.ensure(q.Service, q.Settings)
+	if err := l.number(ctx); err != nil {
+		return Answer{}, err
+	}
 	var answer Answer
 	err = l.do(ctx, func() (err error) {
 		answer, err = l.deploy(q, changed, time.Now())

@@ -132,3 +132,31 @@ func TestGarbageIsCollectedDuringADrill(t *testing.T) {
 	clean(t, load.Stop())
 	s.rest("chat", "3.0", 2)
 }
+
+// What lies there of revisions that the store does not know, because it was lost or is older, is not taken for that of a new one.
+func TestNumbersWithForeignFilesArePassedOver(t *testing.T) {
+	t.Parallel()
+	s := start(t, keeper(quickly))
+	for n := range 2 {
+		whole(t, s.deploy(0, "chat", fmt.Sprintf("3.%d", n)), deploy.Promoted)
+	}
+	s.kill()
+	if err := os.Remove(filepath.Join(s.dir, ".naru/naru.db")); err != nil {
+		t.Fatal(err)
+	}
+	s.begin()
+	s.write(strings.ReplaceAll(keeper(quickly), "artifact: BIN/chat", "artifact: BIN/social"))
+	r := s.deploy(0, "chat", "4.0")
+	whole(t, r, deploy.Promoted)
+	if r.To != "r3" {
+		t.Errorf("the new revision is %s", r.To)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, ".naru/process/revisions/chat", r.To, "artifact/social")); err != nil {
+		t.Errorf("it runs what another deploy has left: %v", err)
+	}
+	s.rest("chat", "4.0", 2)
+	s.must(0, "gc", "--json")
+	s.keeps("chat", "r3")
+	whole(t, s.deploy(0, "chat", "4.1"), deploy.Promoted)
+	s.keeps("chat", "r3", "r4")
+}
