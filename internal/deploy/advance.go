@@ -165,5 +165,8 @@ func seconds(d time.Duration) string {
 	if d >= 10*time.Second {
 		return Duration(d.Round(time.Second)).String()
 	}
+	if d < 100*time.Millisecond {
+		return Duration(d.Round(time.Millisecond)).String()
+	}
 	return Duration(d.Round(100 * time.Millisecond)).String()
 }

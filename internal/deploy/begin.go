@@ -13,7 +13,7 @@ type Request struct {
 	Version   string
 	By        string // deploy, rollback or retry
 	Straight  bool   // to a revision that is known to be good: judged by nothing but health
-	Instances int    // 0: as the settings say
+	Instances int    // as many as serve now, where those could be several; 0: as the settings say
 }
 
 // Begin opens a rollout. One that is open is superseded: it ends aborted, and what it has brought in goes on serving
@@ -28,15 +28,18 @@ func Begin(s State, q Request, now time.Time) (next State, superseded *Rollout, 
 	}
 	m := Move{Service: s.Service, From: s.Stable, To: q.To, Had: s.Instances, Left: s.Instances, Want: q.Settings.Instances,
 		Enough: s.Routing.standing(), S: q.Settings}
-	if q.Instances > 0 && !q.Settings.Exclusive {
+	if q.Instances > 0 && !q.Settings.Exclusive && !s.Rest.Hold { // that there can only be one of what serves says nothing of what comes
 		m.Want = q.Instances
 	}
-	m.Alone = s.Rest.Hold
+	m.Alone, m.HoldTimeout = s.Rest.Hold, s.Rest.HoldTimeout
 	start := s.Rest
 	if old, open := s.Open(); open {
 		superseded = new(old.heldUntil(now, s.Routing).supersede(q, now))
 		m, start = m.inherit(s, old), s.published()
 		m.Alone = m.Alone || old.Rest.Hold
+		if p := old.Picture(); p.Hold {
+			m.Promised = p.HoldTimeout
+		}
 		if q.To == m.From {
 			return s, nil, refuse("rollout %s comes from %s: to stay there, say naru abort %s", old.ID, q.To, s.Service)
 		}
@@ -76,9 +79,9 @@ func (m Move) inherit(s State, old Rollout) Move {
 	switch {
 	case m.From != "":
 	case old.From != "": // promoted never, but served and superseded before
-		m.From, m.Had = old.From, old.Home.count(old.From)
+		m.From, m.Had, m.HoldTimeout = old.From, old.Home.count(old.From), old.Home.HoldTimeout
 	case !old.Returning && s.Routing.served(old.To) > 0:
-		m.From, m.Had = old.To, old.Rest.count(old.To)
+		m.From, m.Had, m.HoldTimeout = old.To, old.Rest.count(old.To), old.Rest.HoldTimeout
 		m.Left = m.Had
 		return m
 	default:
@@ -139,10 +142,10 @@ func (m Move) rollout(id string, q Request, now time.Time) Rollout {
 	room := r.Forth[len(r.Forth)-1].Picture.MaxTotal
 	r.Rest, r.Home = m.rest(m.To, m.Want, room), m.rest(m.From, m.Had, room)
 	if m.S.Exclusive {
-		r.Rest = m.held(r.Rest)
+		r.Rest = m.single(r.Rest)
 	}
 	if m.Alone {
-		r.Home = m.held(r.Home)
+		r.Home = m.single(r.Home)
 	}
 	if bg := m.S.Strategy.BlueGreen; bg != nil && m.From != "" && !m.alone() && (bg.ScaleDownDelay > 0 || bg.Standby == "update") {
 		kind := ScaleDown

@@ -133,6 +133,8 @@ func (v *view) waiting() string {
 	switch {
 	case v.p.Ahead != "" && !v.o.Prepared[v.p.Ahead].Ready:
 		return v.p.Ahead + " to be ready to start"
+	case v.p.Ahead != "" && v.unasked() != "":
+		return v.unasked() + " to be ready to start again"
 	case v.p.Hold && len(missing) > 0 && v.leaving() > 0:
 		return v.leavers() + " to finish and to end"
 	case len(missing) > 3:

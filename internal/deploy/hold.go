@@ -23,17 +23,33 @@ func Exclusive(m Move) (forth, back []Step) {
 		[]Step{{Name: "back", Picture: home, Gate: only}}
 }
 
-// held makes a picture one of a program that cannot run twice: nobody has to serve while it is being reached.
+// held makes a picture of the move one of a program that cannot run twice: nobody has to serve while it is being reached.
+// Requests wait as long as either revision lets them, forth and back alike: the one that is given less time by its own settings
+// may be the one that is gone back to, and what the other needs to come back has not changed by that.
 func (m Move) held(p Picture) Picture {
+	p = m.single(p)
+	if !m.S.Worker() {
+		p.HoldTimeout = max(m.S.waits(), m.HoldTimeout, m.Promised)
+	}
+	return p
+}
+
+// single makes a picture one of which only one revision may run.
+func (m Move) single(p Picture) Picture {
 	p.Hold, p.MinServing, p.MaxOverload = true, 0, 0
 	p.MaxTotal = max(m.Had, m.Want)
 	for _, g := range p.Groups {
 		p.MaxTotal = max(p.MaxTotal, g.Instances)
 	}
-	if !m.S.Worker() {
-		p.HoldTimeout = m.S.HoldTimeout.D()
-	}
 	return p
+}
+
+// waits is how long a request waits by these settings; 0: there are none.
+func (s Service) waits() time.Duration {
+	if s.Worker() {
+		return 0
+	}
+	return s.HoldTimeout.D()
 }
 
 // standby is who goes on serving until the new revision is ready to start: what a superseded rollout has brought in, or
@@ -67,15 +83,25 @@ func (v *view) hold(next Routing) Routing {
 	return next
 }
 
-// ahead reports whether the revision that comes next could be started, so that nobody is kept waiting for what can be known
-// before. Who waits already is answered first, by the revision that can, unless that has taken too long for them.
+// ahead reports whether the revision that comes next could be started, and whether it is known of those that may have to come
+// back, so that nobody is kept waiting for what can be found out before. Who waits already is answered first, by the revision that can, unless that has taken too long for them.
 func (v *view) ahead() bool {
 	if v.p.Ahead == "" {
 		return true
 	}
 	r := v.next
 	waited := r.Hold && r.Returnable && v.o.Now.Sub(r.HeldSince) < v.p.HoldTimeout
-	return v.o.Prepared[v.p.Ahead].Ready && !waited
+	return v.o.Prepared[v.p.Ahead].Ready && v.unasked() == "" && !waited
+}
+
+// unasked is a revision of the picture of which nobody knows yet whether it could be started; empty: there is none.
+func (v *view) unasked() string {
+	for _, g := range v.p.Groups {
+		if r := v.o.Prepared[g.Revision]; !r.Ready && r.Err == "" && g.Instances > 0 {
+			return g.Revision
+		}
+	}
+	return ""
 }
 
 // startable reports whether everything that the picture awaits and that does not run is ready to start.
@@ -141,12 +167,16 @@ func (r Rollout) heldTooLong(v *view) string {
 // cannotHold ends a rollout before it has touched anything where whoever waits could not be answered in time. A stable that
 // answers nobody is no reason to wait for: then anything is better.
 func (r Rollout) cannotHold(v *view) string {
-	timeout := r.Picture().HoldTimeout
-	if timeout == 0 || r.patience() > 0 || v.sound(r.From) == 0 {
+	if r.Picture().HoldTimeout == 0 || r.patience() > 0 || v.sound(r.From) == 0 {
 		return ""
 	}
+	return r.tooShort()
+}
+
+// tooShort says that no time is left for the candidate.
+func (r Rollout) tooShort() string {
 	return fmt.Sprintf("hold_timeout (%s) is too short: %s takes %s to start, and nothing is left of it for %s; raise it to about %s",
-		seconds(timeout), r.From, seconds(r.Return), r.To, seconds(enough(r.Return, r.Return)))
+		seconds(r.Picture().HoldTimeout), r.From, seconds(r.Return), r.To, seconds(enough(r.Return, r.Return)))
 }
 
 // enough is a hold_timeout that leaves room for the start of both revisions.

@@ -16,8 +16,14 @@ func solitary() Service {
 // alive is a life in which r1 serves alone.
 func alive(t *testing.T) *life {
 	t.Helper()
+	return with(t, solitary())
+}
+
+// with is a life in which r1 serves alone with these settings.
+func with(t *testing.T, s Service) *life {
+	t.Helper()
 	l := newLife(script{seed: 3, proxies: 1}, mutant{})
-	l.ask(t, move{settings: solitary()})
+	l.ask(t, move{settings: s})
 	l.until(t, "r1 serves", func(s State) bool { return s.Stable == "r1" && !s.Rollout.Open() })
 	l.told = nil
 	return l
@@ -137,10 +143,9 @@ func TestPatience(t *testing.T) {
 
 // A hold_timeout that nobody could be answered within is found out before anybody waits.
 func TestHoldTimeoutTooShort(t *testing.T) {
-	l := alive(t)
 	s := solitary()
 	s.HoldTimeout = Duration(time.Second)
-	l.settings["r2"] = s
+	l := with(t, s)
 	l.ask(t, move{settings: s, nature: nature{crash: true}})
 	l.until(t, "it is over", func(s State) bool { return !s.Rollout.Open() })
 	if r := l.state.Rollout; r.Result != RolledBack || !strings.Contains(r.Reason, "hold_timeout (1s) is too short: r1 takes ") || r.Held != 0 {
@@ -148,5 +153,121 @@ func TestHoldTimeoutTooShort(t *testing.T) {
 	}
 	if got := l.kinds(EventRetired, EventHeld); len(got) > 0 {
 		t.Errorf("told %v", got)
+	}
+}
+
+// A version whose own hold_timeout is shorter comes, and is gone back to, in the time that the other one gives: what those who
+// wait were told has not changed by it. At rest its own counts again, and one that came back has what it had.
+func TestLongerHoldTimeoutCounts(t *testing.T) {
+	short := solitary()
+	short.HoldTimeout = Duration(time.Second)
+	l := with(t, short)
+	steps := []struct {
+		mv     move
+		result Result
+		rest   time.Duration // hold_timeout afterwards
+	}{
+		{move{settings: solitary()}, Promoted, 30 * time.Second},
+		{move{settings: short, kind: rollback}, Promoted, time.Second},
+		{move{settings: solitary(), nature: nature{never: true}}, RolledBack, time.Second},
+		{move{settings: solitary()}, Promoted, 30 * time.Second},
+		{move{settings: short, nature: nature{never: true}}, RolledBack, 30 * time.Second},
+		{move{settings: short}, Promoted, time.Second},
+	}
+	for i, c := range steps {
+		l.ask(t, c.mv)
+		for _, step := range append(slices.Clone(l.state.Rollout.Forth), l.state.Rollout.Back...) {
+			if got := step.Picture.HoldTimeout; got != 30*time.Second {
+				t.Errorf("move %d: requests wait for %s in step %s", i, got, step.Name)
+			}
+		}
+		l.until(t, "it is over", func(s State) bool { return !s.Rollout.Open() })
+		if r := l.state.Rollout; r.Result != c.result || l.state.Rest.HoldTimeout != c.rest {
+			t.Errorf("move %d: %s (%s), at rest requests wait for %s; want %s, %s", i, r.Result, r.Reason, l.state.Rest.HoldTimeout, c.result, c.rest)
+		}
+	}
+}
+
+// Whoever waits keeps the time that the superseded rollout gave.
+func TestPromisedHoldTimeoutStands(t *testing.T) {
+	short := solitary()
+	short.HoldTimeout = Duration(10 * time.Second)
+	l := with(t, short)
+	l.ask(t, move{settings: solitary(), nature: nature{never: true}})
+	l.until(t, "requests wait", func(s State) bool { return s.Routing.Hold })
+	l.ask(t, move{settings: short})
+	if p := l.state.Picture(); p.HoldTimeout != 30*time.Second {
+		t.Errorf("requests wait for %s", p.HoldTimeout)
+	}
+	l.until(t, "r3 serves", func(s State) bool { return s.Stable == "r3" && !s.Rollout.Open() })
+	if p := l.state.Rest; p.HoldTimeout != 10*time.Second {
+		t.Errorf("at rest requests wait for %s", p.HoldTimeout)
+	}
+}
+
+// How many instances serve says something of a revision that is gone back to only where there could be several.
+func TestRollbackFromExclusiveBringsAllInstances(t *testing.T) {
+	l := alive(t)
+	many := solitary()
+	many.Exclusive, many.Instances = false, 3
+	many = many.Normalise()
+	for _, c := range []struct {
+		request Request
+		want    int
+	}{
+		{Request{To: "r2", Settings: many, Straight: true, Instances: l.state.Instances}, 3},
+		{Request{To: "r2", Settings: solitary(), Straight: true, Instances: 5}, 1},
+	} {
+		next, _, err := Begin(l.state, c.request, l.w.now)
+		if err != nil || next.Rollout.Rest.count("r2") != c.want {
+			t.Errorf("%d instances, want %d: %v", next.Rollout.Rest.count("r2"), c.want, err)
+		}
+	}
+	several := serving(2)
+	next, _, err := Begin(several, Request{To: "r2", Settings: many, Straight: true, Instances: 2}, l.w.now)
+	if err != nil || next.Rollout.Rest.count("r2") != 2 {
+		t.Errorf("scaled to 2, and then %d come: %v", next.Rollout.Rest.count("r2"), err)
+	}
+}
+
+// Nobody waits before it is known whether what serves could come back; that it could not is no reason to stay.
+func TestSwapBeginsWhenTheWayBackIsKnown(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		l := alive(t)
+		l.ask(t, move{settings: solitary()})
+		known := l.w.now.Add(20 * time.Second)
+		l.w.ready["r1"] = known
+		l.until(t, "r2 could be started", func(s State) bool { return l.seen().Prepared["r2"].Ready })
+		l.until(t, "that is said", func(s State) bool { return s.Rollout.Waiting == "r1 to be ready to start again" })
+		if lost {
+			l.w.nature["r1"] = nature{prepare: true}
+			known = l.w.now
+		}
+		l.until(t, "requests wait", func(s State) bool { return s.Routing.Hold })
+		if l.w.now.Before(known) || lost && l.w.now.Sub(known) > 5*time.Second {
+			t.Errorf("lost %t: requests wait from %s on, the way back is known at %s", lost, l.w.now, known)
+		}
+		l.until(t, "r2 serves", func(s State) bool { return s.Stable == "r2" && !s.Rollout.Open() })
+	}
+}
+
+// An instance that is being started is wanted as long as its picture has a seat for it.
+func TestWants(t *testing.T) {
+	l := alive(t)
+	l.ask(t, move{settings: solitary(), nature: nature{never: true}})
+	for _, c := range []struct {
+		when     string
+		old, new bool
+		reached  func(State) bool
+	}{
+		{"r1 serves until r2 could be started", true, false, func(s State) bool { return s.Rollout.At == 0 }},
+		{"r2 comes", false, true, func(s State) bool { return s.Rollout.At == 1 }},
+		{"r1 comes back", true, false, func(s State) bool { return s.Rollout.Returning }},
+	} {
+		l.until(t, c.when, c.reached)
+		p := l.state.Picture()
+		if a, b := Wants(p, l.seen(), "s-r1-1"), Wants(p, l.seen(), "s-r2-1"); a != c.old || b != c.new || Wants(p, l.seen(), "s-r1-2") {
+			t.Errorf("%s: wanted are r1 %t, r2 %t", c.when, a, b)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package deploy
 
-import "cmp"
+import (
+	"cmp"
+	"time"
+)
 
 // Move is what a strategy must know: from what to what, and how much of it there is.
 type Move struct {
@@ -15,6 +18,9 @@ type Move struct {
 	Failed  int        // instances of a superseded rollout that was on its way back: they get only what the overload rule leaves them
 	S       Service    // To's settings
 	Alone   bool       // From cannot run beside another revision
+
+	HoldTimeout time.Duration // From's own: how long a request waits for it. 0: none does
+	Promised    time.Duration // how long those who wait already were to wait, by the rollout that is superseded
 }
 
 // Standing is a superseded revision that serves until it is replaced.
@@ -79,7 +85,10 @@ func (m Move) rest(revision string, n, room int) Picture {
 	if rolling := m.S.Strategy.Rolling; rolling != nil {
 		missing = rolling.MaxUnavailable
 	}
-	p := Picture{Service: m.Service, MaxTotal: max(n, room), MinServing: max(0, n-missing), Stable: revision, Drain: m.S.DrainTimeout.D()}
+	p := Picture{Service: m.Service, MaxTotal: max(n, room), MinServing: max(0, n-missing), Stable: revision, Drain: m.S.DrainTimeout.D(), HoldTimeout: m.HoldTimeout}
+	if revision == m.To {
+		p.HoldTimeout = m.S.waits()
+	}
 	if revision != "" {
 		p.Groups = []Group{{Revision: revision, Instances: n, Share: Whole, Await: true}}
 	}

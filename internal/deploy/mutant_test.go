@@ -131,6 +131,22 @@ func trusting(_, after State) State {
 	return after
 }
 
+// forgetful lets requests wait as long as the candidate's own settings say.
+func forgetful(_, after State) State {
+	r, open := after.Open()
+	if !open {
+		return after
+	}
+	r.Forth = slices.Clone(r.Forth)
+	for i := range r.Forth {
+		if p := &r.Forth[i].Picture; p.Hold {
+			p.HoldTimeout = r.Rest.HoldTimeout
+		}
+	}
+	after.Rollout = &r
+	return after
+}
+
 func sociable(_ State, p Picture) Picture {
 	if p.Hold {
 		p.Hold, p.MaxTotal = false, p.MaxTotal+1
@@ -203,6 +219,7 @@ var mutants = []mutant{
 	{name: "keeps only what serves and served", caught: checkKept, careless: true},
 	{name: "starts the new one beside the old one", caught: checkAlone, wrong: paints(sociable)},
 	{name: "waits for the new one as long as requests do", caught: checkHeld, wrong: turns(trusting)},
+	{name: "forgets how long requests may wait for stable", caught: checkInnocent, wrong: turns(forgetful)},
 	{name: "takes every version to be ready", caught: checkAhead, wrong: sees(credulous)},
 }
 

@@ -60,6 +60,9 @@ func (l *life) begin(mv move) (State, error) {
 	if err == nil && old != nil {
 		l.results, l.reasons = append(l.results, old.Result), append(l.reasons, old.Reason)
 	}
+	if err == nil && state.Rollout.Forth[0].Picture.Ahead != "" { // what may have to come back is looked at anew
+		delete(l.w.ready, state.Rollout.From)
+	}
 	return state, err
 }
 

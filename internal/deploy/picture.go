@@ -11,7 +11,7 @@ type Picture struct {
 	MinServing int     `json:"min_serving"` // healthy enabled instances that naru itself never goes below
 
 	// Hold says that only one revision may run at a time: what is not wanted has ended before what is wanted begins, and
-	// requests are held meanwhile, each at most HoldTimeout; 0: there are none.
+	// requests are held meanwhile. HoldTimeout is how long each waits at most, whatever it waits for; 0: there are none.
 	Hold        bool          `json:"hold,omitempty"`
 	HoldTimeout time.Duration `json:"hold_timeout,omitempty"`
 	Ahead       string        `json:"ahead,omitempty"` // revision that must be ready to start before the picture counts as true

@@ -7,13 +7,14 @@ import (
 
 // PlanHold says how long requests wait while a program that cannot run twice is replaced.
 type PlanHold struct {
-	Expected Duration `json:"expected"` // from the last start that was measured
-	Limit    Duration `json:"limit"`    // then the new version is given up
-	Timeout  Duration `json:"timeout"`  // then a request that waits is answered 503
-	Drain    Duration `json:"drain"`    // most that requests in flight may add
-	Stop     Duration `json:"stop"`     // most that the end of the old version may add
-	Start    Duration `json:"start"`    // of the new version, expected
-	Return   Duration `json:"return"`   // of the old version, if it must come back
+	Expected Duration `json:"expected"`            // from the last start that was measured
+	Limit    Duration `json:"limit"`               // then the new version is given up
+	Timeout  Duration `json:"timeout"`             // then a request that waits is answered 503
+	Drain    Duration `json:"drain"`               // most that requests in flight may add
+	Stop     Duration `json:"stop"`                // most that the end of the old version may add
+	Start    Duration `json:"start"`               // of the new version, expected
+	Return   Duration `json:"return"`              // of the old version, if it must come back
+	TooShort string   `json:"too_short,omitempty"` // why nothing would be begun as long as the old version answers; empty: it would
 }
 
 const (
@@ -61,6 +62,9 @@ func (p *Plan) hold(r Rollout, s State) {
 	limit := r.patience()
 	p.Hold = &PlanHold{Expected: Duration(planStop + start), Limit: Duration(limit.Round(time.Millisecond)), Timeout: Duration(swap.HoldTimeout), Drain: Duration(min(swap.Drain, limit/2)),
 		Stop: Duration(r.StopTimeout), Start: Duration(start), Return: Duration(r.Return.Round(time.Millisecond))}
+	if limit == 0 {
+		p.Hold.TooShort = r.tooShort()
+	}
 	p.Notes = append(p.Notes, fmt.Sprintf("%s cannot run twice: requests are held while %s ends and %s starts, about %s; requests in flight may add up to %s (drain_timeout, at most half of what there is), and a program that does not end when it is told to, up to %s (stop_timeout)",
 		p.Service, r.From, r.To, seconds(planStop+start), seconds(p.Hold.Drain.D()), seconds(r.StopTimeout)))
 	if planStop+start > limit {

@@ -46,6 +46,9 @@ func TestPlanOfExclusiveFindsHoldTimeoutTooShort(t *testing.T) {
 	if notes := strings.Join(p.Notes, "\n"); !strings.Contains(notes, "hold_timeout (10s) is too short for that: raise it to about 27s") {
 		t.Errorf("notes: %s", notes)
 	}
+	if h := planned(t, alone(map[string]time.Duration{"r1": 9 * time.Second}), Service{Exclusive: true}).Hold; p.Hold.TooShort != "" || !strings.Contains(h.TooShort, "hold_timeout (10s) is too short: r1 takes 9s to start") {
+		t.Errorf("hopeless are %q and %q, and only the second is", p.Hold.TooShort, h.TooShort)
+	}
 	again := planned(t, alone(map[string]time.Duration{"r1": 6 * time.Second}), Service{Exclusive: true, HoldTimeout: Duration(27 * time.Second)})
 	if notes := strings.Join(again.Notes, "\n"); strings.Contains(notes, "too short") {
 		t.Errorf("what the plan has proposed is not enough: %s", notes)

@@ -89,6 +89,9 @@ func (sc script) alone() script {
 			if rnd.IntN(2) == 0 {
 				s.Health.StartTimeout = Duration(time.Minute) // later than who waits can wait for
 			}
+			if rnd.IntN(4) == 0 {
+				s.HoldTimeout = brief
+			}
 		}
 	}
 	return sc
@@ -114,7 +117,7 @@ func dur(d time.Duration) *Duration { return new(Duration(d)) }
 // settings draws one of the strategies.
 func settings(rnd *rand.Rand, n int) Service {
 	s := Service{Instances: n, MaxOverload: 2, DrainTimeout: Duration(3 * time.Second), Deadline: Duration(60 * time.Second),
-		HoldTimeout: Duration(30 * time.Second), StopTimeout: Duration(2 * time.Second),
+		HoldTimeout: plenty, StopTimeout: Duration(2 * time.Second),
 		Health:   Health{StartTimeout: Duration(12 * time.Second), Interval: Duration(time.Second)},
 		Analysis: Analysis{OnInsufficient: []string{"promote", "pause", "rollback"}[rnd.IntN(3)]}}
 	bake := dur(time.Duration(rnd.IntN(5)) * tick)
@@ -188,5 +191,9 @@ func fix(seed uint64) script {
 		}
 	}
 	sc.moves = append(sc.moves, move{settings: settings(rnd, n), after: begin})
-	return sc.alone()
+	sc = sc.alone()
+	for i := range sc.moves {
+		sc.moves[i].settings.HoldTimeout = plenty // or it is nobody's fault that a version had too little
+	}
+	return sc
 }

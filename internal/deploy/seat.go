@@ -13,6 +13,11 @@ type seat struct {
 	one   *one
 }
 
+// Wants reports whether a picture wants an instance that is being started: one that it does not can only be in the way.
+func Wants(p Picture, o Observation, id string) bool {
+	return slices.ContainsFunc(look(p, o).seats, func(s seat) bool { return s.id == id })
+}
+
 // live reports whether the seat is taken, by an instance that runs or is on its way out.
 func (s seat) live() bool { return s.one != nil && s.one.Live() }
 

@@ -45,6 +45,9 @@ func (e *Engine) Deploy(ctx context.Context, q DeployRequest) (Answer, error) {
 		return Answer{}, err
 	}
 	l := e.ensure(q.Service, q.Settings)
+	if err := l.number(ctx); err != nil {
+		return Answer{}, err
+	}
 	var answer Answer
 	err = l.do(ctx, func() (err error) {
 		answer, err = l.deploy(q, changed, time.Now())
@@ -108,7 +111,7 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, by said, now time.Tim
 	l.revisions[rev.ID], l.state, l.books = rev, next, books{&record, counting}
 	l.judging = judging
 	l.held.Store(new(l.claims()))
-	l.work.fresh(next.Rollout.ID, rev.ID)
+	l.work.fresh(*next.Rollout)
 	l.drilling.interrupt("rollout " + next.Rollout.ID + " has begun")
 	l.e.hub.send(numbered)
 	return Answer{Rollout: *next.Rollout, Version: rev.Version}, nil

@@ -60,6 +60,7 @@ func (l *loop) wind(o deploy.Observation) {
 	if _, reached := l.e.o.Dataplane.State(); !reached { // the proxy has ended before: nothing is in flight
 		o.Proxies = []deploy.ProxyState{l.ourselves(o)}
 	}
+	l.giveUp(p, o)
 	acts, _ := deploy.Converge(p, o)
 	for _, a := range acts {
 		if publish, ok := a.(deploy.Publish); ok {

@@ -144,19 +144,20 @@ func (e *Engine) drill(ctx, life context.Context, d *drilling) DrillReport {
 }
 
 // withoutDrills takes the instance that is tried out from what is observed: the core never hears of it. One that belongs to no
-// drill that runs was left behind, and is ended.
-func (l *loop) withoutDrills(listed []deploy.Instance) []deploy.Instance {
-	out := listed[:0]
+// drill that runs was left behind, and is ended. tried: one may still run, or is about to.
+func (l *loop) withoutDrills(listed []deploy.Instance) (out []deploy.Instance, tried bool) {
+	out, tried = listed[:0], l.drilling != nil
 	for _, i := range listed {
 		if i.Slot != drillSlot {
 			out = append(out, i)
 			continue
 		}
+		tried = true
 		if l.drilling == nil || l.drilling.id != i.ID {
 			l.stopInstance(i.ID, i.Revision)
 		}
 	}
-	return out
+	return out, tried
 }
 
 // since is how long ago a moment is, as exactly as it means anything.

@@ -86,17 +86,25 @@ func (l *loop) sorted() (out []deploy.Revision) {
 	return out
 }
 
-// retention is how long revisions are kept: by the settings of what serves.
-func (l *loop) retention() deploy.Keep {
-	s, ok := l.settings(l.state.Stable)
-	if !ok {
-		s = l.declared
+// retention is how long revisions are kept: by the settings of the newest one that has ever served. Whoever goes back to an older
+// one changes their mind about the program, and must not lose by it what would have been kept without it.
+func (l *loop) retention(held []deploy.Held) deploy.Keep {
+	s, newest := l.declared, ""
+	for _, h := range held {
+		if (h.Served || h.ID == l.state.Stable) && deploy.Number(h.ID) > deploy.Number(newest) {
+			newest = h.ID
+			s, _ = l.settings(newest)
+		}
 	}
 	return s.Normalise().Keep
 }
 
 func (l *loop) keepWords() string {
-	k := l.retention()
+	records, err := l.e.o.Store.Records(l.name)
+	if err != nil {
+		return "keep"
+	}
+	k := l.retention(l.holdings(records))
 	return fmt.Sprintf("keep: %d revisions, %s", k.Revisions, days(k.Age))
 }
 
@@ -109,8 +117,8 @@ func days(d deploy.Duration) string {
 	return d.String()
 }
 
-// retained says of each revision that is kept what for; records are the rollouts of the service.
-func (l *loop) retained(records []store.Record, now time.Time) map[string]deploy.Why {
+// holdings are the stored revisions as their keeping sees them; records are the rollouts of the service.
+func (l *loop) holdings(records []store.Record) []deploy.Held {
 	held := make([]deploy.Held, 0, len(l.revisions))
 	for id, rev := range l.revisions {
 		h := deploy.Held{ID: id, Used: rev.Created}
@@ -122,7 +130,13 @@ func (l *loop) retained(records []store.Record, now time.Time) map[string]deploy
 		}
 		held = append(held, h)
 	}
-	why := l.state.Retain(l.retention(), held, now)
+	return held
+}
+
+// retained says of each revision that is kept what for.
+func (l *loop) retained(records []store.Record, now time.Time) map[string]deploy.Why {
+	held := l.holdings(records)
+	why := l.state.Retain(l.retention(held), held, now)
 	for _, i := range l.shown.Load().Instances { // what is still there is still needed
 		if _, known := l.revisions[i.Revision]; known && why[i.Revision] == "" {
 			why[i.Revision] = deploy.WhyNeeded

@@ -35,6 +35,7 @@ type loop struct {
 	work      work
 	trouble   string // why the last save failed
 	unseen    string // why the last look failed
+	numbered  bool   // no number that is given out from here on has files of another revision
 	stopping  bool   // down: nothing is wanted any more
 	finished  bool   // removed
 
@@ -181,6 +182,7 @@ func (l *loop) turn(ctx context.Context) {
 	}
 	l.trouble = ""
 	l.state, l.books = next, books
+	l.giveUp(next.Picture(), o)
 	for _, a := range acts {
 		l.act(a)
 	}

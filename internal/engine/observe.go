@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
@@ -25,8 +26,12 @@ func (l *loop) observe(ctx context.Context) (deploy.Observation, proxy.ServiceSt
 	if err != nil {
 		return o, proxy.ServiceState{}, err
 	}
-	o.Instances = l.work.overlay(l.withoutDrills(listed))
+	instances, tried := l.withoutDrills(listed)
+	o.Instances = l.work.overlay(instances)
 	o.Prepared = maps.Clone(l.work.prepared)
+	if tried && l.alone() {
+		o.Prepared = nil // the core does not hear of drills: nothing can be started until this one is gone
+	}
 	o.Tasks = maps.Clone(l.work.results)
 	o.Routing = l.state.Routing
 	state, reached := l.e.o.Dataplane.State()
@@ -49,6 +54,15 @@ func (l *loop) observe(ctx context.Context) (deploy.Observation, proxy.ServiceSt
 		o.Verdict = l.judging.Judge.Verdict(r, l.answers(r))
 	}
 	return o, seen, nil
+}
+
+// alone reports whether the picture is one of a program that cannot run twice.
+func (l *loop) alone() bool {
+	p := l.state.Picture()
+	return p.Hold || slices.ContainsFunc(p.Groups, func(g deploy.Group) bool {
+		s, _ := l.settings(g.Revision)
+		return s.Exclusive
+	})
 }
 
 func service(s proxy.State, name string) proxy.ServiceState {

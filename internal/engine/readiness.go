@@ -3,9 +3,8 @@ package engine
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
@@ -63,6 +62,7 @@ type need struct {
 	rev       deploy.Revision
 	instances int   // that would exist on top of those of now, at most
 	memory    int64 // bytes of each of them; 0: nobody knows
+	port      int   // that its program always listens on, and that nobody of its own has now; 0: none
 	forbidden error
 }
 
@@ -143,6 +143,12 @@ func (l *loop) need(rev deploy.Revision, o deploy.Observation) need {
 		n.forbidden = err
 		return n
 	}
+	if plan.Hold != nil && plan.Hold.TooShort != "" && l.answering(o) {
+		n.forbidden = errors.New(plan.Hold.TooShort)
+	}
+	if !listensAt(o.Instances, rev.Settings.Port) {
+		n.port = rev.Settings.Port.Fixed()
+	}
 	live := 0
 	for _, i := range o.Instances {
 		if i.Live() {
@@ -155,6 +161,14 @@ func (l *loop) need(rev deploy.Revision, o deploy.Observation) need {
 		n.memory = int64(d.Memory)
 	}
 	return n
+}
+
+// answering reports whether an instance of stable may be given requests, and no proxy has found it sick.
+func (l *loop) answering(o deploy.Observation) bool {
+	return slices.ContainsFunc(o.Routing.Members, func(m deploy.Member) bool {
+		sick := slices.ContainsFunc(o.Proxies, func(p deploy.ProxyState) bool { return p.Backends[m.ID].Health == deploy.Unhealthy })
+		return m.Enabled && m.Revision == l.state.Stable && !sick
+	})
 }
 
 // readiness makes the checks. What else a start needs has its place here, beside the program, such as a schema that must
@@ -172,50 +186,4 @@ func (e *Engine) readiness(n need) Readiness {
 		out.Ready = out.Ready && c.OK
 	}
 	return out
-}
-
-// checkProgram asks the platform: artifact or image are there and what they were.
-func (e *Engine) checkProgram(n need) Check {
-	if err := e.o.Platform.Readiness(n.rev); err != nil {
-		return Check{"program", false, err.Error()}
-	}
-	return Check{"program", true, "is there and what it was"}
-}
-
-// checkSecrets looks for what the revision takes from outside its settings. Where nothing is missing and nothing has changed
-// there is nothing to say.
-func (e *Engine) checkSecrets(n need) (c Check, needed bool) {
-	changed, problems := e.o.Platform.Glance(n.rev)
-	switch {
-	case len(problems) > 0:
-		var all []string
-		for _, p := range problems {
-			all = append(all, p.Path+": "+p.Message)
-		}
-		return Check{"secrets", false, strings.Join(all, "; ")}, true
-	case len(changed) > 0:
-		return Check{"secrets", true, "other values than at its deploy: " + strings.Join(changed, ", ")}, true
-	}
-	return Check{}, false
-}
-
-func (e *Engine) checkPorts(n need) Check {
-	if n.instances == 0 || n.rev.Settings.Worker() {
-		return Check{"ports", true, "none are needed"}
-	}
-	free, err := e.o.Platform.FreePorts(e.o.Ports, n.instances)
-	switch {
-	case err != nil:
-		return Check{"ports", false, err.Error()}
-	case free < n.instances:
-		return Check{"ports", false, fmt.Sprintf("%d of %s are free, and %d more instances would run for a while; widen server.ports", free, e.o.Ports, n.instances)}
-	}
-	return Check{"ports", true, fmt.Sprintf("%d are free for as many instances more", n.instances)}
-}
-
-func checkAllowed(n need) Check {
-	if n.forbidden != nil {
-		return Check{"allowed", false, n.forbidden.Error()}
-	}
-	return Check{"allowed", true, "nothing forbids it"}
 }

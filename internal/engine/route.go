@@ -31,6 +31,9 @@ func (l *loop) translate(s deploy.Service) proxy.Route {
 		Stable: r.Stable, Canary: r.Canary, Full: r.Full, MaxOverload: r.MaxOverload, Hold: r.Hold, HoldTimeout: s.HoldTimeout.D(),
 		DrainTimeout: s.DrainTimeout.D(), Affinity: affinity(s.Affinity), Rollout: r.Rollout, Retries: retries(s.Retries),
 		Limits: proxy.Limits{Body: int64(s.Limits.Body), ResponseTimeout: s.Limits.ResponseTimeout.D()}, Balance: s.Balance}
+	if p := l.state.Picture(); r.Hold && p.HoldTimeout > 0 { // who waits is waited for by the clock of the move, on the way back too
+		route.HoldTimeout = p.HoldTimeout
+	}
 	if l.judging != nil {
 		route.Hang, route.Abandon = l.judging.hang(s), l.judging.abandon(s)
 	}

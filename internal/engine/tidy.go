@@ -72,7 +72,7 @@ func (l *loop) outdated(now time.Time) (p past, err error) {
 	if err != nil {
 		return p, err
 	}
-	why, keep := l.retained(records, now), l.retention()
+	why, keep := l.retained(records, now), l.retention(l.holdings(records))
 	for _, rev := range l.sorted() {
 		if why[rev.ID] == "" {
 			p.revisions = append(p.revisions, rev)
@@ -120,10 +120,11 @@ func (l *loop) erase(ctx context.Context, p past) (gone []Garbage, err error) {
 func (l *loop) erased(p past, gone []Garbage) error {
 	var ids []string
 	var events []deploy.Event
+	words := l.keepWords()
 	for _, g := range gone {
 		ids = append(ids, g.Revision)
 		events = append(events, deploy.Event{Time: time.Now(), Service: l.name, Revision: g.Revision, Kind: deploy.EventCleaned,
-			Message: fmt.Sprintf("%s is kept no longer (%s): %s, %s freed", g.Name, l.keepWords(), g.What, deploy.Size(g.Bytes).Human())})
+			Message: fmt.Sprintf("%s is kept no longer (%s): %s, %s freed", g.Name, words, g.What, deploy.Size(g.Bytes).Human())})
 	}
 	l.tidying.leaving = nil
 	if err := l.e.o.Store.Clean(l.name, ids, p.cut); err != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,15 +23,21 @@ type work struct {
 	pending  map[string]bool            // "prepare r7", "start chat-r7-1", "stop chat-r7-1"
 	failed   map[string]deploy.Instance // instances that could not even be tried
 	stopping map[string]bool
-	starting map[string]deploy.Start
+	starting map[string]starting
 	results  map[string]deploy.TaskResult
 	hurry    bool             // down, a second time: no draining
 	ready    map[string]*bool // verdicts of check commands, for the proxies
 }
 
+// starting is a start that is under way.
+type starting struct {
+	deploy.Start
+	cancel context.CancelFunc
+}
+
 func (w *work) init(l *loop) {
 	*w = work{l: l, prepared: map[string]deploy.Prepared{}, unready: map[string]string{}, pending: map[string]bool{}, failed: map[string]deploy.Instance{},
-		stopping: map[string]bool{}, starting: map[string]deploy.Start{}, results: map[string]deploy.TaskResult{}}
+		stopping: map[string]bool{}, starting: map[string]starting{}, results: map[string]deploy.TaskResult{}}
 }
 
 func (w *work) begin(ctx context.Context, jobs *sync.WaitGroup) { w.ctx, w.jobs = ctx, jobs }
@@ -51,9 +58,14 @@ func (w *work) give(name string, job func(context.Context) func()) {
 	})
 }
 
-// fresh forgets what belongs to earlier rollouts when one begins, and checks its revision anew: its artifact may have gone.
-func (w *work) fresh(rollout, revision string) {
-	delete(w.prepared, revision)
+// fresh forgets what belongs to earlier rollouts when one begins, and checks its revision anew: its artifact may have gone. Where
+// what serves has to end first, so is that: it may have to come back, and then nobody should wait for what is found out now.
+func (w *work) fresh(r deploy.Rollout) {
+	delete(w.prepared, r.To)
+	if r.Forth[0].Picture.Ahead != "" {
+		delete(w.prepared, r.From)
+	}
+	rollout := r.ID
 	maps.DeleteFunc(w.results, func(key string, _ deploy.TaskResult) bool { return !strings.HasPrefix(key, rollout+"/") })
 }
 
@@ -64,7 +76,8 @@ func (w *work) overlay(listed []deploy.Instance) []deploy.Instance {
 	for i := range listed {
 		known[listed[i].ID] = true
 		w.ready[listed[i].ID] = listed[i].Ready
-		if w.stopping[listed[i].ID] && listed[i].State == deploy.Running {
+		_, starts := w.starting[listed[i].ID]
+		if w.stopping[listed[i].ID] && listed[i].State == deploy.Running || starts && listed[i].State == deploy.Exited { // it may come to life at any moment
 			listed[i].State = deploy.Stopping
 		}
 	}
@@ -111,6 +124,9 @@ func (l *loop) act(a deploy.Action) {
 }
 
 func (l *loop) prepare(revision string) {
+	if _, known := l.work.prepared[revision]; known { // the core is not told while a drill ends
+		return
+	}
 	rev, ok := l.revisions[revision]
 	if !ok {
 		l.work.prepared[revision] = deploy.Prepared{Err: revision + " is not kept any more"}
@@ -141,15 +157,15 @@ func (l *loop) vacant(ctx context.Context, rev deploy.Revision) error {
 		return nil
 	}
 	listed, err := l.e.o.Platform.List(ctx, l.name)
-	if err != nil {
+	if err != nil || listensAt(listed, rev.Settings.Port) {
 		return err
 	}
-	for _, i := range listed {
-		if i.Live() && strings.HasSuffix(i.Address, ":"+string(rev.Settings.Port)) {
-			return nil
-		}
-	}
 	return platform.Vacant(port)
+}
+
+// listensAt reports whether one of the instances has a port.
+func listensAt(instances []deploy.Instance, port deploy.Port) bool {
+	return slices.ContainsFunc(instances, func(i deploy.Instance) bool { return i.Live() && strings.HasSuffix(i.Address, ":"+string(port)) })
 }
 
 // unprepared notes why a revision cannot start. For a candidate that ends its rollout; stable is tried again later.
@@ -168,15 +184,20 @@ func (l *loop) unprepared(revision string, err error) {
 
 func (l *loop) startInstance(a deploy.Start) {
 	rev, ok := l.revisions[a.Revision]
-	if !ok {
+	if _, under := l.work.starting[a.ID]; under || !ok {
 		return
 	}
 	spec := deploy.InstanceSpec{Service: l.name, Revision: a.Revision, Version: rev.Version, Slot: a.Slot, Settings: rev.Settings, Ports: l.e.o.Ports}
 	before := l.work.failed[a.ID]
-	l.work.starting[a.ID] = a
+	wanted, cancel := context.WithCancel(l.work.ctx)
+	l.work.starting[a.ID] = starting{a, cancel}
 	l.work.give("start "+a.ID, func(ctx context.Context) func() {
-		err := l.e.o.Platform.Start(ctx, a.ID, spec)
+		err := l.e.o.Platform.Start(wanted, a.ID, spec)
+		if wanted.Err() != nil && ctx.Err() == nil { // whatever it has come to: it must not come to life later
+			err = l.e.o.Platform.Stop(ctx, a.ID, rev.Settings.StopTimeout.D())
+		}
 		return func() {
+			cancel()
 			delete(l.work.starting, a.ID)
 			delete(l.work.failed, a.ID)
 			if err != nil && ctx.Err() == nil {
@@ -186,6 +207,16 @@ func (l *loop) startInstance(a deploy.Start) {
 			}
 		}
 	})
+}
+
+// giveUp breaks off the starts of instances that are not wanted any more: one that hangs, because a safe does not answer, must
+// not keep those waiting that are to come in its place.
+func (l *loop) giveUp(p deploy.Picture, o deploy.Observation) {
+	for id, s := range l.work.starting {
+		if !deploy.Wants(p, o, id) {
+			s.cancel()
+		}
+	}
 }
 
 func (l *loop) stopInstance(id, revision string) {

@@ -2,7 +2,6 @@ package secret
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -21,6 +20,7 @@ type Ask struct {
 	Env     map[string]deploy.Variable
 	Dir     string            // where commands run
 	Fill    map[string]string // names for ${…} in texts
+	Early   map[string]string // what commands have printed a moment ago: these are not run again
 	Glance  bool              // run no command, only look whether it is there: for who asks time and again
 }
 
@@ -73,6 +73,8 @@ func find(ctx context.Context, a Ask, name string, v deploy.Variable) (f finding
 	case v.File != "":
 		f = readFile(v.File)
 		f.part = ".file"
+	case v.Command != nil && a.Early[name] != "":
+		f.value = a.Early[name]
 	case v.Command != nil:
 		if f.fault = absent(a, v.Command[0]); f.fault == "" && a.Glance {
 			return finding{unasked: true}
@@ -122,14 +124,24 @@ func fill(a Ask, text string) (f finding) {
 	return f
 }
 
-// Err joins problems to one error; nil for none.
+// Err joins problems to one error; nil for none. Whoever wants to tell it from others, or to show the problems one by one,
+// finds them by its method Problems.
 func Err(problems []deploy.Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	lines := make([]string, len(problems))
-	for i, p := range problems {
+	return missing(problems)
+}
+
+// missing is an error that values which settings point to are not to be had.
+type missing []deploy.Problem
+
+func (m missing) Problems() []deploy.Problem { return m }
+
+func (m missing) Error() string {
+	lines := make([]string, len(m))
+	for i, p := range m {
 		lines[i] = p.Path + ": " + p.Message
 	}
-	return errors.New(strings.Join(lines, "; "))
+	return strings.Join(lines, "; ")
 }

@@ -45,6 +45,7 @@ type Platform struct {
 	changed func(service string)
 	busy    platform.Keyed // one Start or Stop at a time per instance, one Prepare or Remove per revision
 	ports   *platform.Ports
+	early   secret.Early  // what commands printed at Prepare, for the start that follows
 	world   world         // what the engine said last
 	wanted  chan struct{} // wakes Run when the first revision is prepared
 

@@ -75,11 +75,12 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 func (p *Platform) capture(ctx context.Context, rev deploy.Revision) error {
 	d := rev.Settings.Docker
 	r := record{Image: platform.Expand(d.Image, map[string]string{"VERSION": rev.Version})}
-	own, problems := find(ctx, rev, nil, false)
+	own, problems := find(ctx, rev, nil, nil, false)
 	if problems != nil {
 		return secret.Err(problems)
 	}
 	p.warn(rev, own.secrets)
+	p.early.Keep(rev, own.secrets)
 	r.Secrets = p.digests(rev.Service, own)
 	if err := folders(d.Volumes); err != nil {
 		return err
@@ -104,9 +105,11 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision) error {
 
 // refresh brings an image back that was removed, by its digest: it is the same one.
 func (p *Platform) refresh(ctx context.Context, rev deploy.Revision, r record) error {
-	if _, problems := find(ctx, rev, nil, false); problems != nil {
+	own, problems := find(ctx, rev, nil, nil, false)
+	if problems != nil {
 		return secret.Err(problems)
 	}
+	p.early.Keep(rev, own.secrets)
 	found, err := p.image(ctx, r.ID)
 	if err != nil {
 		return err
@@ -152,7 +155,7 @@ func (p *Platform) Readiness(rev deploy.Revision) error {
 			return errors.Join(r.gone(rev.Service, rev.ID, rev.Version), err)
 		}
 	}
-	if _, problems := find(ctx, rev, nil, true); problems != nil {
+	if _, problems := find(ctx, rev, nil, nil, true); problems != nil {
 		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, secret.Err(problems))
 	}
 	return folders(rev.Settings.Docker.Volumes)

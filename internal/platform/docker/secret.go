@@ -32,13 +32,13 @@ type finding struct {
 func (f finding) all() secret.Set { return f.secrets.With(f.file) }
 
 // find looks for the values of a revision's environment that its settings only point to. names are those of one instance;
-// digests are made without any, because they are the revision's. A glance runs no command.
-func find(ctx context.Context, rev deploy.Revision, names map[string]string, glance bool) (f finding, problems []deploy.Problem) {
+// digests are made without any, because they are the revision's. A glance runs no command, and a start none whose answer it is given early.
+func find(ctx context.Context, rev deploy.Revision, names, early map[string]string, glance bool) (f finding, problems []deploy.Problem) {
 	d := rev.Settings.Docker
 	if d == nil {
 		return f, nil
 	}
-	f.secrets, problems = secret.Find(ctx, secret.Ask{Service: rev.Service, At: environment, Env: d.Env, Dir: d.Dir, Fill: names, Glance: glance})
+	f.secrets, problems = secret.Find(ctx, secret.Ask{Service: rev.Service, At: environment, Env: d.Env, Dir: d.Dir, Fill: names, Early: early, Glance: glance})
 	for _, name := range f.secrets.Names() {
 		if value, _ := f.secrets.Value(name); !utf8.ValidString(value) {
 			problems = append(problems, deploy.Problem{Path: environment + "." + name, Message: "is not UTF-8 text, and the engine takes nothing else: store it as text, such as by base64, or mount its file by docker.volumes"})
@@ -78,7 +78,7 @@ func (p *Platform) Glance(rev deploy.Revision) (changed []string, problems []dep
 }
 
 func (p *Platform) examine(ctx context.Context, rev deploy.Revision, glance bool) (changed []string, problems []deploy.Problem) {
-	found, problems := find(ctx, rev, nil, glance)
+	found, problems := find(ctx, rev, nil, nil, glance)
 	var r record
 	if rev.ID == "" || platform.ReadJSON(p.recordFile(rev.Service, rev.ID), &r) != nil {
 		return nil, problems

@@ -93,7 +93,7 @@ func (p *Platform) launch(ctx context.Context, id string, spec deploy.InstanceSp
 	if err != nil {
 		return p.refuse(id, n, err)
 	}
-	own, problems := find(ctx, deploy.Revision{Service: spec.Service, ID: spec.Revision, Version: spec.Version, Settings: spec.Settings}, scope(id, spec), false)
+	own, problems := find(ctx, deploy.Revision{Service: spec.Service, ID: spec.Revision, Version: spec.Version, Settings: spec.Settings}, scope(id, spec), p.early.Take(spec.Service, spec.Revision, id), false)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

@@ -231,6 +231,39 @@ func glance(w *world) {
 	}
 }
 
+// early: what a command has printed for Prepare is what the start is given that follows, so that nobody waits for it then. The
+// next start asks.
+func early(w *world) {
+	dir := w.TempDir()
+	script := filepath.Join(dir, "print.sh")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho ran >>"+dir+"/runs\nprintf 'value-%s\\n' $(wc -l <"+dir+"/runs)\n"), 0o700); err != nil {
+		w.Fatal(err)
+	}
+	settings, _ := withEnv(w.Service(Echo), map[string]deploy.Variable{"SECRET": {Command: []string{script}}})
+	rev := w.prepare("chat", 1, settings)
+	if changed, problems := w.Platform.(examiner).Examine(w.Context(), rev); len(changed) != 1 || problems != nil { // who only asks, asks anew
+		w.Errorf("changed: %q, problems: %v", changed, problems)
+	}
+	id := deploy.InstanceID(rev.Service, rev.ID, 1)
+	for _, want := range []string{"SECRET=value-1", "SECRET=value-3"} {
+		w.start(rev, 1)
+		if answer := w.ask(w.await(id, deploy.Running).Address); !slices.Contains(answer.Env, want) {
+			w.Errorf("the program lacks %s among %q", want, answer.Env)
+		}
+		w.stop(id, 0)
+	}
+	if err := w.Platform.Prepare(w.Context(), rev); err != nil { // to come back, as a revision that is prepared already
+		w.Fatal(err)
+	}
+	w.start(rev, 1)
+	if answer := w.ask(w.await(id, deploy.Running).Address); !slices.Contains(answer.Env, "SECRET=value-4") {
+		w.Errorf("the program lacks SECRET=value-4 among %q", answer.Env)
+	}
+	if found := w.holding("value-4"); found != nil {
+		w.Errorf("secrets that can be found: %q", found)
+	}
+}
+
 func redacted(w *world) {
 	const value = "swordfish-6630"
 	settings, _ := withEnv(w.Service(Confess), map[string]deploy.Variable{"SECRET": {File: w.secretFile(value)}})

@@ -63,6 +63,7 @@ func Run(t *testing.T, make func(*testing.T) Setup) {
 		{"a secret that was changed is told of, and used by the next start", changedSecret},
 		{"no reason repeats a secret", redacted},
 		{"who only looks at secrets runs no command", glance},
+		{"a command is asked at Prepare for the start that follows", early},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(&world{T: t, Setup: make(t)}) })

@@ -45,6 +45,7 @@ type Platform struct {
 	busy    platform.Keyed // one Start or Stop at a time per instance, one Prepare or Remove per revision
 	claims  platform.Keyed // who of this process holds the lock of an instance's folder
 	ports   *platform.Ports
+	early   secret.Early  // what commands printed at Prepare, for the start that follows
 	sums    digests       // SHA-256 of files that have not changed
 	usage   usage         // processor time and memory, a second old at most
 	arrived chan struct{} // wakes Run when fresh has grown

@@ -63,6 +63,7 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision, dir string)
 		return record{}, secret.Err(problems)
 	}
 	p.warn(rev, found)
+	p.early.Keep(rev, found)
 	r.Secrets = p.key.Digests(rev.Service, environment, found)
 	s := scope{"VERSION": rev.Version, "REVISION": rev.ID}
 	if proc.Artifact != "" {
@@ -120,6 +121,9 @@ func (p *Platform) startable(ctx context.Context, rev deploy.Revision, glance bo
 	found, problems := p.find(ctx, rev, nil, glance)
 	if problems != nil {
 		return fmt.Errorf("%s %s cannot be started: %w", rev.Service, rev.ID, secret.Err(problems))
+	}
+	if !glance {
+		p.early.Keep(rev, found)
 	}
 	if proc := rev.Settings.Process; proc == nil || len(proc.Command) == 0 || perInstance(proc) {
 		return nil

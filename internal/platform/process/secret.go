@@ -22,14 +22,18 @@ import (
 const environment = "process.env"
 
 // find looks for the secrets of a revision. names are those of one instance; digests are made without any, because they are the
-// revision's. A glance runs no command.
+// revision's. A glance runs no command, and a start none whose answer it is given early.
 func (p *Platform) find(ctx context.Context, rev deploy.Revision, names scope, glance bool) (secret.Set, []deploy.Problem) {
 	proc := rev.Settings.Process
 	if proc == nil {
 		return secret.Set{}, nil
 	}
 	dir := scope{"VERSION": rev.Version, "REVISION": rev.ID}.expand(proc.Dir)
-	return secret.Find(ctx, secret.Ask{Service: rev.Service, At: environment, Env: proc.Env, Dir: dir, Fill: names, Glance: glance})
+	ask := secret.Ask{Service: rev.Service, At: environment, Env: proc.Env, Dir: dir, Fill: names, Glance: glance}
+	if names != nil {
+		ask.Early = p.early.Take(rev.Service, rev.ID, names["INSTANCE"])
+	}
+	return secret.Find(ctx, ask)
 }
 
 // Examine looks at what a revision takes from outside its settings, now: at its secrets. problems are what keeps instances from being
