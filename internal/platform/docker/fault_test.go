@@ -15,6 +15,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
 	"github.com/naru-deploy/naru/internal/platform/docker/dockertest"
 	"github.com/naru-deploy/naru/internal/platform/platformtest"
 )
@@ -259,6 +260,19 @@ func TestEngineRestarted(t *testing.T) {
 		contains(t, err.Error(), "the Docker engine does not answer", "systemctl start docker")
 		return nil
 	})
+	// The container goes on, and nobody listens for it: its port is no free one all the same, to nobody.
+	port := 0
+	if _, err := fmt.Sscanf(i.Address, "127.0.0.1:%d", &port); err != nil {
+		t.Fatal(err)
+	}
+	var shared platform.Ports
+	if _, err := New(Options{Dir: b.dir, Host: theEngine.Host, Ports: &shared}); err != nil {
+		t.Fatal(err)
+	}
+	took := func(int) error { t.Error("the port of a container that goes on was given out"); return nil }
+	if err := shared.Take("shop-r1-1", deploy.PortSpan{Low: port, High: port}, took); err == nil || !strings.Contains(err.Error(), "no free port") {
+		t.Errorf("its port is to be had: %v", err)
+	}
 	for _, err := range []error{b.Prepare(t.Context(), revision(2, service(platformtest.Echo))), b.Readiness(revision(1, service(platformtest.Echo))),
 		b.Start(t.Context(), "chat-r1-2", spec(revision(1, service(platformtest.Echo)), 2))} {
 		if err == nil {

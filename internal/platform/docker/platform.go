@@ -49,7 +49,6 @@ type Platform struct {
 	wanted  chan struct{} // wakes Run when the first revision is prepared
 
 	mu       sync.Mutex
-	pending  map[string]int // ports of instances that are being started
 	stopping map[string]int // how many Stops of this process attend to an instance
 	offers   map[string]offer
 }
@@ -62,7 +61,7 @@ func New(o Options) (*Platform, error) {
 	}
 	p := &Platform{
 		dir: dir, engine: engine{host: o.Host}, log: o.Log, changed: o.Changed, ports: o.Ports,
-		wanted: make(chan struct{}, 1), pending: make(map[string]int), stopping: make(map[string]int), offers: make(map[string]offer),
+		wanted: make(chan struct{}, 1), stopping: make(map[string]int), offers: make(map[string]offer),
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -117,14 +116,17 @@ func (p *Platform) used() bool {
 	return len(entries) > 0
 }
 
-// promised returns the ports of the instances that are being started, but for one. One that runs is bound by the engine.
+// promised returns the ports of all instances but one, which is about to get a new one. That the engine listens on them is not
+// enough: while it is away nobody does, and the containers go on.
 func (p *Platform) promised(but string) (map[int]bool, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	notes, err := p.notes()
+	if err != nil {
+		return nil, err
+	}
 	taken := make(map[int]bool)
-	for id, port := range p.pending {
-		if id != but {
-			taken[port] = true
+	for id, n := range notes {
+		if id != but && n.Port != 0 {
+			taken[n.Port] = true
 		}
 	}
 	return taken, nil
