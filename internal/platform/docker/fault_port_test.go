@@ -14,8 +14,8 @@ import (
 	"github.com/naru-deploy/naru/internal/platform/platformtest"
 )
 
-// between stands between naru and the engine, and calls f before a container is started. The engine itself is the real one.
-func (b *bench) between(f func()) (host string) {
+// between stands between naru and the engine, and calls f with every request before the engine, the real one, gets it.
+func (b *bench) between(f func(*http.Request)) (host string) {
 	b.t.Helper()
 	path := filepath.Join(b.t.TempDir(), "s")
 	l, err := net.Listen("unix", path)
@@ -29,9 +29,7 @@ func (b *bench) between(f func()) (host string) {
 		q.Out.URL.Scheme, q.Out.URL.Host = "http", "docker"
 	}}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if strings.HasSuffix(q.URL.Path, "/start") {
-			f()
-		}
+		f(q)
 		forward.ServeHTTP(w, q)
 	})}
 	done := make(chan struct{})
@@ -82,7 +80,10 @@ func TestPortIsTakenInBetween(t *testing.T) {
 		}
 	}
 	tries := 0
-	p, err := New(Options{Dir: b.dir, Host: b.between(func() {
+	p, err := New(Options{Dir: b.dir, Host: b.between(func(q *http.Request) {
+		if !strings.HasSuffix(q.URL.Path, "/start") {
+			return
+		}
 		if tries++; tries == 1 {
 			squat()
 		}

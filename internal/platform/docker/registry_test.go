@@ -3,6 +3,7 @@ package docker
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
@@ -32,6 +33,7 @@ type imageServer struct {
 	cut            atomic.Bool // layers end before they are whole
 	gone           atomic.Bool // it has lost everything
 	name           string      // host:port
+	arch           string      // of what is pushed; empty: this machine's
 }
 
 const (
@@ -85,7 +87,7 @@ func (r *imageServer) pushLayer(t *testing.T, tag, word string, content []byte) 
 		}
 		return out
 	}
-	config := text(map[string]any{"architecture": runtime.GOARCH, "os": "linux", "config": map[string]any{"Env": []string{"WORD=" + word}, "Cmd": []string{"/none"}},
+	config := text(map[string]any{"architecture": cmp.Or(r.arch, runtime.GOARCH), "os": "linux", "config": map[string]any{"Env": []string{"WORD=" + word}, "Cmd": []string{"/none"}},
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{digest(raw)}}})
 	manifest := text(map[string]any{"schemaVersion": 2, "mediaType": manifestType,
 		"config": map[string]any{"mediaType": configType, "size": len(config), "digest": r.add(config)},
