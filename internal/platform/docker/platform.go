@@ -110,10 +110,20 @@ func (p *Platform) revision(service, revision string) string {
 	return filepath.Join(p.dir, "revisions", service, revision)
 }
 
-// used reports whether anything was ever prepared here: before that there is nothing to ask the engine about.
+// used reports whether anything was prepared here since all was last seen to be gone: else there is nothing to ask the engine
+// about, and there may be none. The folder of revisions is made before anything else, and goes after everything.
 func (p *Platform) used() bool {
-	entries, _ := os.ReadDir(filepath.Join(p.dir, "revisions"))
-	return len(entries) > 0
+	_, err := os.Stat(filepath.Join(p.dir, "revisions"))
+	return err == nil
+}
+
+// unuse notes that nothing is left.
+func (p *Platform) unuse() {
+	p.mu.Lock()
+	defer p.mu.Unlock() // whoever begins anew makes its folder before or after, not meanwhile
+	if notes, err := p.notes(); err == nil && len(notes) == 0 {
+		_ = os.Remove(filepath.Join(p.dir, "revisions")) // only when it is empty
+	}
 }
 
 // promised returns the ports of all instances but one, which is about to get a new one. That the engine listens on them is not

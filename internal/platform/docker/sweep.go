@@ -44,7 +44,7 @@ func (p *Platform) Holdings(ctx context.Context, service string) ([]platform.Hol
 // Sweep deletes containers of this server that never ran, images whose pull came to nothing, tags that keep an image for a revision
 // that is gone, and what instances that have ended printed before a moment.
 func (p *Platform) Sweep(ctx context.Context, logsBefore time.Time, dry bool) (out []platform.Leftover, err error) {
-	if !p.used() { // nothing was ever made here, and there may be no engine
+	if !p.used() {
 		return nil, nil
 	}
 	for _, sweep := range []func() ([]platform.Leftover, error){
@@ -57,6 +57,9 @@ func (p *Platform) Sweep(ctx context.Context, logsBefore time.Time, dry bool) (o
 		if out = append(out, found...); err != nil {
 			return out, err
 		}
+	}
+	if len(out) == 0 || !dry {
+		p.unuse()
 	}
 	return out, nil
 }

@@ -120,6 +120,38 @@ func TestReadinessAsksTheRegistry(t *testing.T) {
 	}
 }
 
+// What is left when the last revision has gone is found as well; and when nothing is, a machine without an engine is as good as any.
+func TestSweepAfterTheLastRevision(t *testing.T) {
+	b := open(t)
+	rev, r := b.prepared(1, "1.0", service(platformtest.Echo))
+	b.remove(rev)
+	if err := b.keep(t.Context(), r.ID, b.keepTag("chat", "r99")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.create(t.Context(), "chat-r1-7", spec(rev, 7), r, finding{}, 23499); err != nil {
+		t.Fatal(err)
+	}
+	p := b.newPlatform(b.dir, nil)
+	for _, dry := range []bool{true, false} {
+		if found, err := p.Sweep(t.Context(), time.Time{}, dry); err != nil || len(found) != 2 {
+			t.Errorf("dry %t: %+v, %v", dry, found, err)
+		}
+	}
+	if b.there(b.keepTag("chat", "r99")) {
+		t.Error("the tag stays")
+	}
+	away, err := New(Options{Dir: b.dir, Host: "unix:///no/such/docker.sock"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := away.Sweep(t.Context(), time.Time{}, false); err != nil || len(found) > 0 {
+		t.Errorf("nothing is left, and the engine is asked: %+v, %v", found, err)
+	}
+	if b.prepared(2, "1.0", service(platformtest.Echo)); !away.used() {
+		t.Error("a new revision is not noticed")
+	}
+}
+
 // A controller that is killed between two calls of the engine leaves a container that never ran, a note, or a tag.
 func TestSweepTakesHalves(t *testing.T) {
 	b := open(t)
