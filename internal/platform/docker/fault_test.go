@@ -334,6 +334,43 @@ func TestOrderOutlivesController(t *testing.T) {
 	})
 }
 
+// What is noted of an instance is lost, as with a backup that is brought back: its labels tell whose it is.
+func TestAdoptionByLabels(t *testing.T) {
+	b := open(t)
+	rev := revision(1, service(platformtest.Echo))
+	i := b.run(rev.Settings)
+	forget := func() {
+		t.Helper()
+		if err := os.Remove(b.noteFile(i.ID)); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := b.List(t.Context(), ""); err != nil || len(all) > 0 {
+			t.Fatalf("without a note there are %+v, %v: this shows nothing", all, err)
+		}
+	}
+	found := func(by string) {
+		t.Helper()
+		if after := b.listed(i.ID); after.PID != i.PID || after.Address != i.Address || after.Service != "chat" || after.Revision != "r1" || after.Slot != 1 {
+			t.Errorf("before %+v, %s %+v", i, by, after)
+		}
+	}
+	forget()
+	b.start(rev, 1)
+	found("by a start")
+	forget()
+	b.newPlatform(b.dir, nil)
+	platformtest.Eventually(t, func() error {
+		if all, err := b.List(t.Context(), "chat"); err != nil || len(all) != 1 {
+			return fmt.Errorf("%+v, %w", all, err)
+		}
+		return nil
+	})
+	found("by the next controller")
+	if n, known := b.readNote(i.ID); !known || n.Port == 0 || n.Container == "" {
+		t.Errorf("noted is %+v", n)
+	}
+}
+
 // While nobody listens in a container, its port does not look as if somebody did: what the engine's own proxy accepts, it
 // drops, by which a probe by tcp knows.
 func TestNobodyListens(t *testing.T) {

@@ -51,13 +51,15 @@ func (p *Platform) Start(ctx context.Context, id string, spec deploy.InstanceSpe
 
 // makeRoom removes the container of an earlier run, and returns what is noted of it; or reports that the instance runs.
 func (p *Platform) makeRoom(ctx context.Context, id string) (n note, runs bool, err error) {
-	n, _ = p.readNote(id)
+	n, known := p.readNote(id)
 	c, err := p.find(ctx, id)
 	switch {
 	case err != nil:
 		return n, false, err
 	case c.live() && !n.Stop.IsZero():
 		return n, false, errors.New("it is still being stopped")
+	case c.live() && !known:
+		return n, true, p.writeNote(id, p.noteOf(c))
 	case c.live():
 		return n, true, nil
 	case !n.Stop.IsZero(): // a controller was killed before it could forget it
