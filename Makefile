@@ -1,6 +1,7 @@
 GO ?= go
 SEEDS ?= 100000
 DEPLOYS ?= 500
+CONTAINER_DEPLOYS ?= 100
 # The race detector needs a C compiler; without one the tests run all the same.
 RACE := $(if $(shell command -v $${CC:-cc} 2>/dev/null),-race)
 
@@ -27,12 +28,17 @@ sim:
 	NARU_SIM_SEEDS=$(SEEDS) $(GO) test ./internal/deploy -run 'Invariant|Mutant|SameEnd|Fix' -timeout 300m -v
 
 # 20 deploys of a program that cannot run twice, and 50 mixed over the strategies at 500 requests per second with WebSockets open:
-# nothing may fail. Then 500 quick ones, with failures, rollbacks and drills among them: nothing may grow.
+# nothing may fail. Then 500 quick ones, with failures, rollbacks and drills among them: nothing may grow. Then containers, where
+# there is a Docker engine or one may be started: 30 mixed deploys at 300 requests per second, 20 of a program that cannot run
+# twice, and 100 quick ones with an image each that is pulled and removed again.
 soak:
 	NARU_EXCLUSIVE=20 NARU_EXCLUSIVE_RATE=200 $(GO) test ./test/e2e -run 'TestExclusive$$' -count=1 -timeout 30m -v
 	NARU_SOAK=50 NARU_SOAK_RATE=500 $(GO) test ./test/e2e -run TestSoak -count=1 -timeout 60m -v
 	NARU_SOAK=$(DEPLOYS) $(GO) test ./test/e2e -run TestManyDeploysLeaveNothing -count=1 -timeout 120m -v
+	NARU_CONTAINER_DEPLOYS=30 NARU_CONTAINER_RATE=300 $(GO) test ./test/e2e -run 'TestContainers$$' -count=1 -timeout 60m -v
+	NARU_EXCLUSIVE_CONTAINERS=20 NARU_EXCLUSIVE_RATE=200 $(GO) test ./test/e2e -run 'TestExclusiveContainers$$' -count=1 -timeout 30m -v
 	NARU_CONTAINER_DEPLOYS=30 $(GO) test ./test/e2e -run TestContainersAreKeptAndRemoved -count=1 -timeout 60m -v
+	NARU_CONTAINER_SOAK=$(CONTAINER_DEPLOYS) $(GO) test ./test/e2e -run TestManyContainersLeaveNothing -count=1 -timeout 120m -v
 
 # The figures of docs/analysis.md, taken anew by some thousands of simulated rollouts with fixed seeds.
 analysis-report:

@@ -13,13 +13,14 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform/docker/dockertest"
 	"github.com/naru-deploy/naru/internal/platform/platformtest"
 )
 
 // fromRegistry is a service whose image a registry has under its version.
-func fromRegistry(r *imageServer) deploy.Service {
+func fromRegistry(r imageServer) deploy.Service {
 	s := service(platformtest.Echo)
-	s.Docker.Image, s.Docker.Pull = r.name+"/team/chat:${VERSION}", "missing"
+	s.Docker.Image, s.Docker.Pull = r.Name+"/team/chat:${VERSION}", "missing"
 	return s
 }
 
@@ -27,9 +28,10 @@ func fromRegistry(r *imageServer) deploy.Service {
 func TestFailedPrepareLeavesNothing(t *testing.T) {
 	b := open(t)
 	r := serveImages(t)
-	r.arch = "s390x"
-	r.push(t, "alien-1", "alien-1")
-	name := r.name + "/team/chat:alien-1"
+	if err := r.Push("alien-1", dockertest.RegistryImage{Word: "alien-1", Arch: "s390x"}); err != nil {
+		t.Fatal(err)
+	}
+	name := r.Name + "/team/chat:alien-1"
 	try := func(number int, pull string) {
 		t.Helper()
 		s := fromRegistry(r)
@@ -74,7 +76,7 @@ func TestPullWithoutRecord(t *testing.T) {
 		t.Helper()
 		rev := revision(number, fromRegistry(r))
 		rev.Version = fmt.Sprintf("half-%d", number)
-		name := r.name + "/team/chat:" + rev.Version
+		name := r.Name + "/team/chat:" + rev.Version
 		if found, err := b.fetch(t.Context(), rev, name); found == nil || err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +106,7 @@ func TestPullWithoutRecord(t *testing.T) {
 func TestImageThatWasFetchedAgainGoes(t *testing.T) {
 	b := open(t)
 	r := serveImages(t, "again-1")
-	stream, err := b.api.ImagePull(t.Context(), r.name+"/team/chat:again-1", client.ImagePullOptions{})
+	stream, err := b.api.ImagePull(t.Context(), r.Name+"/team/chat:again-1", client.ImagePullOptions{})
 	if err == nil {
 		_, err = io.Copy(io.Discard, stream)
 	}

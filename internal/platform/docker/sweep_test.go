@@ -49,7 +49,7 @@ func TestPulledImageGoesWithItsLastRevision(t *testing.T) {
 	b := open(t)
 	r := serveImages(t, "alone-1", "alone-2", "alone-3") // the same content in another test would be the same image
 	s := service(platformtest.Echo)
-	s.Docker.Image, s.Docker.Pull = r.name+"/team/chat:${VERSION}", "missing"
+	s.Docker.Image, s.Docker.Pull = r.Name+"/team/chat:${VERSION}", "missing"
 	first, one := b.prepared(1, "alone-1", s)
 	again, _ := b.prepared(2, "alone-1", s)
 	other, two := b.prepared(3, "alone-2", s)
@@ -100,7 +100,7 @@ func TestReadinessAsksTheRegistry(t *testing.T) {
 	b := open(t)
 	r := serveImages(t, "1.0")
 	s := service(platformtest.Echo)
-	s.Docker.Image, s.Docker.Pull = r.name+"/team/chat:${VERSION}", "missing"
+	s.Docker.Image, s.Docker.Pull = r.Name+"/team/chat:${VERSION}", "missing"
 	rev, one := b.prepared(1, "1.0", s)
 	if _, err := b.api.ImageRemove(t.Context(), one.ID, client.ImageRemoveOptions{Force: true}); err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestReadinessAsksTheRegistry(t *testing.T) {
 	if err := b.Readiness(rev); err != nil {
 		t.Errorf("the registry has it: %v", err)
 	}
-	r.empty()
+	r.Gone.Store(true)
 	if err := b.Readiness(rev); err != nil {
 		t.Errorf("the registry was asked again at once: %v", err)
 	}
