@@ -79,20 +79,9 @@ func TestManyContainersLeaveNothing(t *testing.T) {
 	load := c.load(30)
 	proxy, began := c.proxyPID(), time.Now()
 	var run []footprint
-	for i := range deploys {
-		c.write(pulled(registry.Name, strategy[i%3]))
-		c.must(0, "deploy", "chat", push(fmt.Sprintf("3.%d", i+1)), "--json")
-		switch {
-		case i%10 == 1:
-			c.must(2, "deploy", "chat", fmt.Sprintf("never-pushed-%d", i), "--json")
-		case i%10 == 3:
-			c.must(2, "deploy", "chat", push(fmt.Sprintf("3.%d-crash", i)), "--json")
-		case i%10 == 5:
-			c.must(0, "rollback", "chat", "--json")
-		case i%10 == 7:
-			c.must(0, "rollback", "chat", "--drill", "--json")
-		}
-		c.until(20*time.Second, "the deploy is over", func() error {
+	over := func() { // a rollout, good or bad
+		t.Helper()
+		c.until(20*time.Second, "the rollout is over", func() error {
 			if v := c.status("chat"); len(v.Instances) != 2 || v.Rollout != nil {
 				return fmt.Errorf("%+v", v)
 			}
@@ -106,16 +95,34 @@ func TestManyContainersLeaveNothing(t *testing.T) {
 		})
 		run = append(run, c.takes(c.footprint(proxy)))
 	}
+	for i := range deploys {
+		c.write(pulled(registry.Name, strategy[i%3]))
+		c.must(0, "deploy", "chat", push(fmt.Sprintf("3.%d", i+1)), "--json")
+		over()
+		switch {
+		case i%10 == 1:
+			c.must(2, "deploy", "chat", fmt.Sprintf("never-pushed-%d", i), "--json")
+			over()
+		case i%10 == 3:
+			c.must(2, "deploy", "chat", push(fmt.Sprintf("3.%d-crash", i)), "--json")
+			over()
+		case i%10 == 5:
+			c.must(0, "rollback", "chat", "--json")
+			over()
+		case i%10 == 7:
+			c.must(0, "rollback", "chat", "--drill", "--json")
+		}
+	}
 	report := load.Stop()
 	clean(t, report)
 	last := len(run) - 1
-	t.Logf("%d deploys of containers in %s, %d requests:\n%s", deploys, time.Since(began).Round(time.Second), report.Sent, table(run, 0, last/4, last/2, 3*last/4, last))
+	t.Logf("%d deploys of containers, %d rollouts, in %s, %d requests:\n%s", deploys, len(run), time.Since(began).Round(time.Second), report.Sent, table(run, 0, last/4, last/2, 3*last/4, last))
 	for _, name := range []string{"containers", "volumes"} {
 		if n := run[last][name]; n != 2 && c.engine.Own() {
 			t.Errorf("%.0f %s of two instances", n, name)
 		}
 	}
-	if deploys < 24 {
+	if len(run) < 24 {
 		return // too few to see what grows
 	}
 	for _, g := range grows(run) {

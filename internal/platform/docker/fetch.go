@@ -44,7 +44,7 @@ func (p *Platform) fetch(ctx context.Context, rev deploy.Revision, name string) 
 			return nil, err
 		}
 	}
-	if err := p.pull(ctx, name); err != nil {
+	if err := p.pull(ctx, name, func(words string) { p.say(rev, words) }); err != nil {
 		return nil, err
 	}
 	found, err := p.image(ctx, name)

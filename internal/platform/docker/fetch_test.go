@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/jsonstream"
 	"github.com/moby/moby/client"
 
 	"github.com/naru-deploy/naru/internal/deploy"
@@ -65,6 +66,34 @@ func TestFailedPrepareLeavesNothing(t *testing.T) {
 	}
 	if now, err := b.image(t.Context(), name); err != nil || now == nil || now.id != was.id {
 		t.Errorf("%s was %s and is %+v, %v", name, was.id, now, err)
+	}
+}
+
+// What is said of a pull: nothing of sizes before any is known, and no percentage that goes back.
+func TestPullInWords(t *testing.T) {
+	seen := progress{layers: map[string]jsonstream.Progress{}}
+	for _, m := range []struct {
+		layer, status  string
+		current, total int64
+		want           string
+	}{
+		{"", "Pulling from team/chat", 0, 0, "pulling image chat:1"},
+		{"a", "Pulling fs layer", 0, 0, "pulling image chat:1"},
+		{"a", "Downloading", 300_000, 1_500_000, "pulling image chat:1: 0.3 of 1.5 MB"},
+		{"b", "Downloading", 34_000_000, 118_500_000, "pulling image chat:1: 34 of 120 MB"},
+		{"a", "Download complete", 0, 0, "pulling image chat:1: 35 of 120 MB"},
+		{"a", "Extracting", 100_000, 1_500_000, "pulling image chat:1: 35 of 120 MB"},
+		{"b", "Verifying Checksum", 0, 0, "unpacking image chat:1"},
+		{"b", "Pull complete", 0, 0, "unpacking image chat:1"},
+	} {
+		message := jsonstream.Message{ID: m.layer, Status: m.status}
+		if m.total > 0 {
+			message.Progress = &jsonstream.Progress{Current: m.current, Total: m.total}
+		}
+		seen.note(message)
+		if got := seen.words("chat:1"); got != m.want {
+			t.Errorf("%s %s: %q, want %q", m.layer, m.status, got, m.want)
+		}
 	}
 }
 

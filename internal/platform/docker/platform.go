@@ -51,6 +51,7 @@ type Platform struct {
 	mu       sync.Mutex
 	stopping map[string]int // how many Stops of this process attend to an instance
 	offers   map[string]offer
+	saying   map[string]string // how far Prepare has come, by service/revision
 }
 
 // New opens the state folder. It does not ask the engine.
@@ -61,7 +62,7 @@ func New(o Options) (*Platform, error) {
 	}
 	p := &Platform{
 		dir: dir, engine: engine{host: o.Host}, log: o.Log, changed: o.Changed, ports: o.Ports,
-		wanted: make(chan struct{}, 1), stopping: make(map[string]int), offers: make(map[string]offer),
+		wanted: make(chan struct{}, 1), stopping: make(map[string]int), offers: make(map[string]offer), saying: make(map[string]string),
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)

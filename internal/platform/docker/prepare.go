@@ -58,6 +58,7 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 		return fmt.Errorf("prepare %s %s: %w", rev.Service, rev.ID, err)
 	}
 	defer unlock()
+	defer p.say(rev, "")
 	r, err := p.readRecord(rev.Service, rev.ID, rev.Version)
 	if err == nil {
 		err = p.refresh(ctx, rev, r)
@@ -69,6 +70,23 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 	}
 	p.want()
 	return nil
+}
+
+// Preparing says in words what Prepare of a revision is at, such as how much of its image is pulled; empty: nothing that takes long.
+func (p *Platform) Preparing(rev deploy.Revision) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.saying[rev.Service+"/"+rev.ID]
+}
+
+// say notes what Prepare is at; empty: it is over.
+func (p *Platform) say(rev deploy.Revision, words string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saying[rev.Service+"/"+rev.ID] = words
+	if words == "" {
+		delete(p.saying, rev.Service+"/"+rev.ID)
+	}
 }
 
 // captureTries is how often an image is looked for again that somebody removed between the look and the tag that keeps it.

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Registry is an image registry that speaks as much of the distribution protocol as a pull needs.
@@ -27,8 +26,8 @@ type Registry struct {
 	User, Password string
 	// Cut: layers end before they are whole. Gone: it has lost everything.
 	Cut, Gone atomic.Bool
-	// Pause is how long it waits after each tenth of a layer.
-	Pause time.Duration
+	// Gate holds every layer up after each tenth of it until something is received, or it is closed. Nil: nothing is held up.
+	Gate chan struct{}
 
 	server *httptest.Server
 	mu     sync.Mutex
@@ -182,7 +181,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 // write sends a blob, at leisure if that is wanted.
 func (r *Registry) write(w http.ResponseWriter, q *http.Request, blob []byte) {
 	part := len(blob)
-	if r.Pause > 0 && len(blob) > 10 {
+	if r.Gate != nil {
 		part = len(blob)/10 + 1
 	}
 	for len(blob) > 0 {
@@ -190,12 +189,12 @@ func (r *Registry) write(w http.ResponseWriter, q *http.Request, blob []byte) {
 		if _, err := w.Write(blob[:part]); err != nil {
 			return
 		}
-		if blob = blob[part:]; r.Pause > 0 {
+		if blob = blob[part:]; r.Gate != nil && len(blob) > 0 && strings.Contains(q.URL.Path, "/blobs/") {
 			_ = http.NewResponseController(w).Flush()
 			select {
 			case <-q.Context().Done():
 				return
-			case <-time.After(r.Pause):
+			case <-r.Gate:
 			}
 		}
 	}
