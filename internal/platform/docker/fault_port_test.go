@@ -17,6 +17,12 @@ import (
 // between stands between naru and the engine, and calls f with every request before the engine, the real one, gets it.
 func (b *bench) between(f func(*http.Request)) (host string) {
 	b.t.Helper()
+	return b.through(f, nil)
+}
+
+// through is between that may also change what the engine answers.
+func (b *bench) through(f func(*http.Request), change func(*http.Response) error) (host string) {
+	b.t.Helper()
 	path := filepath.Join(b.t.TempDir(), "s")
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -27,7 +33,7 @@ func (b *bench) between(f func(*http.Request)) (host string) {
 	}}
 	forward := &httputil.ReverseProxy{Transport: transport, FlushInterval: -1, Rewrite: func(q *httputil.ProxyRequest) {
 		q.Out.URL.Scheme, q.Out.URL.Host = "http", "docker"
-	}}
+	}, ModifyResponse: change}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		f(q)
 		forward.ServeHTTP(w, q)
@@ -61,22 +67,24 @@ func twoPorts(t *testing.T) deploy.PortSpan {
 	return deploy.PortSpan{}
 }
 
+// squat takes a port until the end of the test, if it can be had.
+func (b *bench) squat(port int) (taken bool) {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err == nil {
+		b.t.Cleanup(func() { l.Close() })
+	}
+	return err == nil
+}
+
 // Somebody takes the port after naru has chosen it and before the engine publishes it: another one is chosen, and only when none
 // is to be had is the start given up, with what to do.
 func TestPortIsTakenInBetween(t *testing.T) {
 	b := open(t)
-	var squatters []net.Listener
-	defer func() {
-		for _, l := range squatters {
-			l.Close()
-		}
-	}()
 	free := twoPorts(t)
+	squatters := 0
 	squat := func() {
-		port := free.Low + len(squatters)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			squatters = append(squatters, l)
+		if b.squat(free.Low + squatters) {
+			squatters++
 		}
 	}
 	tries := 0
