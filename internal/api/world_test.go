@@ -49,6 +49,7 @@ func (w *world) Examine(context.Context, deploy.Revision) ([]string, []deploy.Pr
 }
 func (w *world) Readiness(deploy.Revision) error               { return nil }
 func (w *world) Remove(context.Context, deploy.Revision) error { return nil }
+func (w *world) Preparing(deploy.Revision) string              { return "" }
 func (w *world) FreePorts(deploy.PortSpan, int) (int, error)   { return 100, nil }
 
 func (w *world) Holdings(context.Context, string) ([]platform.Holding, error) { return nil, nil }

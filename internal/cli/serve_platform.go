@@ -73,6 +73,14 @@ func (p *platforms) Prepare(ctx context.Context, rev deploy.Revision) error {
 	return p.of(rev.Settings).Prepare(ctx, rev)
 }
 
+// Preparing has nothing to say of processes: what their artifact takes is over before anybody asks.
+func (p *platforms) Preparing(rev deploy.Revision) string {
+	if rev.Settings.Docker == nil {
+		return ""
+	}
+	return p.docker.Preparing(rev)
+}
+
 func (p *platforms) Readiness(rev deploy.Revision) error {
 	return p.of(rev.Settings).Readiness(rev)
 }

@@ -8,7 +8,7 @@ type InstanceState string
 const (
 	// Running: the program runs; whether it is healthy is another question.
 	Running InstanceState = "running"
-	// Exited: the program has ended, or could not be started, and nobody has asked for it.
+	// Exited: the program has ended, or could not be started. One that was told to end is listed until all of it is put away.
 	Exited InstanceState = "exited"
 	// Stopping: the program was told to end and has not yet.
 	Stopping InstanceState = "stopping"

@@ -33,6 +33,9 @@ type Platform interface {
 	Glance(rev deploy.Revision) (changed []string, problems []deploy.Problem)
 	// Moved reports whether the name of a revision's image means another image than when it was prepared.
 	Moved(ctx context.Context, rev deploy.Revision) (bool, error)
+	// Preparing says in words what Prepare of a revision is at now, for who waits for it: such as how much of an image is pulled.
+	// Empty: nothing that takes long.
+	Preparing(rev deploy.Revision) string
 	// FreePorts counts the ports of a range that instances could be given now, and stops counting at enough.
 	FreePorts(span deploy.PortSpan, enough int) (int, error)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
@@ -83,6 +84,7 @@ func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
 	l.held.Store(new(l.claims()))
 	if r, open := l.state.Open(); open {
 		s.Canary = l.ref(r.To)
+		r.Waiting = cmp.Or(l.preparing(r), r.Waiting)
 		s.Rollout = rolloutStatus(r, l.state.Routing, seen.Preview)
 	}
 	for _, i := range o.Instances {
@@ -95,6 +97,19 @@ func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
 	s.Held = seen.Held
 	s.Traffic = traffics(l.state.Routing, seen)
 	l.shown.Store(&s)
+}
+
+// preparing says how far a revision of a rollout has come that is made ready to start: nothing else goes on before it is.
+func (l *loop) preparing(r deploy.Rollout) string {
+	for _, revision := range []string{r.To, r.From} {
+		if !l.work.pending["prepare "+revision] {
+			continue
+		}
+		if words := l.e.o.Platform.Preparing(l.revisions[revision]); words != "" {
+			return revision + " to be ready to start (" + words + ")"
+		}
+	}
+	return ""
 }
 
 // problem is why nothing is decided, or why the instances that are wanted are not started.

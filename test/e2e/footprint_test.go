@@ -40,6 +40,11 @@ var bounds = map[string]slack{
 	"proxy memory kB":  {part: 0.25, perDeploy: 8},
 	"disk kB":          {part: 0.1},
 	"store kB":         {perDeploy: 2}, // a row of history for each of the last 1000 rollouts, and the last 20,000 events
+	"containers":       {},
+	"images":           {},
+	"tags of images":   {},
+	"volumes":          {},
+	"networks":         {},
 }
 
 // grows says which figures are larger at the end of a run than at its beginning, by more than their slack. It compares the

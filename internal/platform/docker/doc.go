@@ -1,11 +1,12 @@
 // Package docker runs instances as containers of the Docker engine of this machine.
 //
 // The engine is the containers' parent, so they outlive the controller; what there is, is what the engine says. A file per
-// instance remembers what the engine cannot: which exits came before, and that the instance is to end.
+// instance remembers what the engine cannot: which exits came before, that the instance is to end, and its port, which is
+// nobody else's while the engine is away.
 //
 //	DIR/server                       who we are, for the label naru.server: another naru's containers are not ours
 //	DIR/key                          digests of secrets are made with it
-//	DIR/instances/ID.json            earlier exits, and the order to stop
+//	DIR/instances/ID.json            earlier exits, the port, and the order to stop
 //	DIR/revisions/SERVICE/REV/record.json, logs/ID.log
 //
 // A revision is an image by its ID, not by its tag, which may move; a tag of naru's own keeps it from being pruned. There is

@@ -28,16 +28,18 @@ func TestDiskFullDuringAPull(t *testing.T) {
 	r := serveImages(t, "small")
 	ballast := make([]byte, 64<<20)
 	_, _ = rand.Read(ballast) // it cannot be packed
-	r.pushLayer(t, "large", "large", ballast)
+	if err := r.Push("large", dockertest.RegistryImage{Word: "large", Content: ballast}); err != nil {
+		t.Fatal(err)
+	}
 	s := service(platformtest.Echo)
-	s.Docker.Image, s.Docker.Pull = r.name+"/team/disk:${VERSION}", "missing"
+	s.Docker.Image, s.Docker.Pull = r.Name+"/team/disk:${VERSION}", "missing"
 	rev := revision(1, s)
 	rev.Version = "large"
 	err = p.Prepare(t.Context(), rev)
 	if err == nil {
 		t.Fatal("64 MB were put on a disk of 48 MB")
 	}
-	contains(t, err.Error(), "chat r1 cannot be started: pull "+r.name+"/team/disk:large", "no space left on device",
+	contains(t, err.Error(), "chat r1 cannot be started: pull "+r.Name+"/team/disk:large", "no space left on device",
 		"the disk of the engine is full", "docker image prune", "deploy again")
 	if _, err := os.Stat(p.revision("chat", "r1")); err == nil {
 		t.Error("the revision is half prepared")

@@ -14,8 +14,14 @@ import (
 	"github.com/naru-deploy/naru/internal/platform/platformtest"
 )
 
-// between stands between naru and the engine, and calls f before a container is started. The engine itself is the real one.
-func (b *bench) between(f func()) (host string) {
+// between stands between naru and the engine, and calls f with every request before the engine, the real one, gets it.
+func (b *bench) between(f func(*http.Request)) (host string) {
+	b.t.Helper()
+	return b.through(f, nil)
+}
+
+// through is between that may also change what the engine answers.
+func (b *bench) through(f func(*http.Request), change func(*http.Response) error) (host string) {
 	b.t.Helper()
 	path := filepath.Join(b.t.TempDir(), "s")
 	l, err := net.Listen("unix", path)
@@ -27,11 +33,9 @@ func (b *bench) between(f func()) (host string) {
 	}}
 	forward := &httputil.ReverseProxy{Transport: transport, FlushInterval: -1, Rewrite: func(q *httputil.ProxyRequest) {
 		q.Out.URL.Scheme, q.Out.URL.Host = "http", "docker"
-	}}
+	}, ModifyResponse: change}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if strings.HasSuffix(q.URL.Path, "/start") {
-			f()
-		}
+		f(q)
 		forward.ServeHTTP(w, q)
 	})}
 	done := make(chan struct{})
@@ -63,26 +67,31 @@ func twoPorts(t *testing.T) deploy.PortSpan {
 	return deploy.PortSpan{}
 }
 
+// squat takes a port until the end of the test, if it can be had.
+func (b *bench) squat(port int) (taken bool) {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err == nil {
+		b.t.Cleanup(func() { l.Close() })
+	}
+	return err == nil
+}
+
 // Somebody takes the port after naru has chosen it and before the engine publishes it: another one is chosen, and only when none
 // is to be had is the start given up, with what to do.
 func TestPortIsTakenInBetween(t *testing.T) {
 	b := open(t)
-	var squatters []net.Listener
-	defer func() {
-		for _, l := range squatters {
-			l.Close()
-		}
-	}()
 	free := twoPorts(t)
+	squatters := 0
 	squat := func() {
-		port := free.Low + len(squatters)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			squatters = append(squatters, l)
+		if b.squat(free.Low + squatters) {
+			squatters++
 		}
 	}
 	tries := 0
-	p, err := New(Options{Dir: b.dir, Host: b.between(func() {
+	p, err := New(Options{Dir: b.dir, Host: b.between(func(q *http.Request) {
+		if !strings.HasSuffix(q.URL.Path, "/start") {
+			return
+		}
 		if tries++; tries == 1 {
 			squat()
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
 	"github.com/naru-deploy/naru/internal/platform/docker/dockertest"
 	"github.com/naru-deploy/naru/internal/platform/platformtest"
 )
@@ -259,6 +260,19 @@ func TestEngineRestarted(t *testing.T) {
 		contains(t, err.Error(), "the Docker engine does not answer", "systemctl start docker")
 		return nil
 	})
+	// The container goes on, and nobody listens for it: its port is no free one all the same, to nobody.
+	port := 0
+	if _, err := fmt.Sscanf(i.Address, "127.0.0.1:%d", &port); err != nil {
+		t.Fatal(err)
+	}
+	var shared platform.Ports
+	if _, err := New(Options{Dir: b.dir, Host: theEngine.Host, Ports: &shared}); err != nil {
+		t.Fatal(err)
+	}
+	took := func(int) error { t.Error("the port of a container that goes on was given out"); return nil }
+	if err := shared.Take("shop-r1-1", deploy.PortSpan{Low: port, High: port}, took); err == nil || !strings.Contains(err.Error(), "no free port") {
+		t.Errorf("its port is to be had: %v", err)
+	}
 	for _, err := range []error{b.Prepare(t.Context(), revision(2, service(platformtest.Echo))), b.Readiness(revision(1, service(platformtest.Echo))),
 		b.Start(t.Context(), "chat-r1-2", spec(revision(1, service(platformtest.Echo)), 2))} {
 		if err == nil {
@@ -318,6 +332,43 @@ func TestOrderOutlivesController(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// What is noted of an instance is lost, as with a backup that is brought back: its labels tell whose it is.
+func TestAdoptionByLabels(t *testing.T) {
+	b := open(t)
+	rev := revision(1, service(platformtest.Echo))
+	i := b.run(rev.Settings)
+	forget := func() {
+		t.Helper()
+		if err := os.Remove(b.noteFile(i.ID)); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := b.List(t.Context(), ""); err != nil || len(all) > 0 {
+			t.Fatalf("without a note there are %+v, %v: this shows nothing", all, err)
+		}
+	}
+	found := func(by string) {
+		t.Helper()
+		if after := b.listed(i.ID); after.PID != i.PID || after.Address != i.Address || after.Service != "chat" || after.Revision != "r1" || after.Slot != 1 {
+			t.Errorf("before %+v, %s %+v", i, by, after)
+		}
+	}
+	forget()
+	b.start(rev, 1)
+	found("by a start")
+	forget()
+	b.newPlatform(b.dir, nil)
+	platformtest.Eventually(t, func() error {
+		if all, err := b.List(t.Context(), "chat"); err != nil || len(all) != 1 {
+			return fmt.Errorf("%+v, %w", all, err)
+		}
+		return nil
+	})
+	found("by the next controller")
+	if n, known := b.readNote(i.ID); !known || n.Port == 0 || n.Container == "" {
+		t.Errorf("noted is %+v", n)
+	}
 }
 
 // While nobody listens in a container, its port does not look as if somebody did: what the engine's own proxy accepts, it

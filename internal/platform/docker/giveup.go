@@ -2,23 +2,27 @@ package docker
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
-	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/platform"
 )
 
-// giveUp removes the tag that kept the revision's image; the engine deletes an image with its last tag. An image that naru
-// has pulled loses the name that it came by as well, as long as no other revision and no container has it.
-func (p *Platform) giveUp(ctx context.Context, rev deploy.Revision) error {
-	var r record
-	_ = platform.ReadJSON(p.recordFile(rev.Service, rev.ID), &r) // without it there is the tag alone
-	names := []string{p.keepTag(rev.Service, rev.ID)}
+// giveUp ends the keeping of a revision's image and removes its record: the tag that kept it goes, and the engine deletes an image
+// with its last tag. An image that naru has pulled loses the name that it came by as well, as long as no other revision and no
+// container has it.
+func (p *Platform) giveUp(ctx context.Context, service, revision string, r record) error {
+	unlock, err := p.claimImage(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	names := []string{p.keepTag(service, revision)}
 	if r.Pulled {
-		alone, err := p.alone(ctx, rev, r)
+		alone, err := p.alone(ctx, service, revision, r)
 		if err != nil {
 			return err
 		}
@@ -39,6 +43,10 @@ func (p *Platform) giveUp(ctx context.Context, rev deploy.Revision) error {
 			return err
 		}
 	}
+	// While the image is claimed: of two revisions that go at once, one must see that it is the last.
+	if err := os.Remove(p.recordFile(service, revision)); err != nil && !os.IsNotExist(err) {
+		return err
+	}
 	return nil
 }
 
@@ -56,9 +64,9 @@ func (p *Platform) untag(ctx context.Context, name string) error {
 }
 
 // alone reports whether a revision is the only one with its image, and no container of anybody is made of it.
-func (p *Platform) alone(ctx context.Context, rev deploy.Revision, r record) (bool, error) {
+func (p *Platform) alone(ctx context.Context, service, revision string, r record) (bool, error) {
 	for dir, other := range p.records() {
-		if other.ID == r.ID && dir != p.revision(rev.Service, rev.ID) {
+		if other.ID == r.ID && dir != p.revision(service, revision) {
 			return false, nil
 		}
 	}
@@ -73,16 +81,6 @@ func (p *Platform) alone(ctx context.Context, rev deploy.Revision, r record) (bo
 		return false, explain(err)
 	}
 	return len(users.Items) == 0, nil
-}
-
-// fetched reports whether naru has pulled an image for another revision: what came by naru goes with the last of them.
-func (p *Platform) fetched(id string) bool {
-	for _, other := range p.records() {
-		if other.ID == id && other.Pulled {
-			return true
-		}
-	}
-	return false
 }
 
 // records returns what is recorded of all revisions, by folder.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
+
+	"github.com/naru-deploy/naru/internal/deploy"
 )
 
 // image is what the engine knows of an image.
@@ -18,7 +20,6 @@ type image struct {
 	checked      bool          // it has a HEALTHCHECK
 	checkEvery   time.Duration // 0: the engine's default
 	bytes        int64
-	pulled       bool // by us, just now
 }
 
 // image looks for an image by its ID or name; nil when it is not on this machine.
@@ -51,8 +52,9 @@ func (p *Platform) image(ctx context.Context, name string) (*image, error) {
 	return i, nil
 }
 
-// resolve finds the image of a name, and pulls it as the policy says: always, never, or when it is missing.
-func (p *Platform) resolve(ctx context.Context, name, policy string) (*image, error) {
+// resolve finds the image of a revision by its name, and pulls it as the policy says: always, never, or when it is missing.
+func (p *Platform) resolve(ctx context.Context, rev deploy.Revision, name string) (*image, error) {
+	policy := rev.Settings.Docker.Pull
 	if policy != "always" {
 		found, err := p.image(ctx, name)
 		if found != nil || err != nil {
@@ -62,21 +64,7 @@ func (p *Platform) resolve(ctx context.Context, name, policy string) (*image, er
 	if policy == "never" {
 		return nil, fmt.Errorf("the image %s is not on this machine, and docker.pull is never; build or load it: docker image ls shows what is there", name)
 	}
-	before, err := p.image(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.pull(ctx, name); err != nil {
-		return nil, err
-	}
-	found, err := p.image(ctx, name)
-	if found == nil && err == nil {
-		err = fmt.Errorf("the image %s was pulled and is gone again; is something pruning images?", name)
-	}
-	if found != nil {
-		found.pulled = before == nil || before.id != found.id
-	}
-	return found, err
+	return p.fetch(ctx, rev, name)
 }
 
 // fits refuses an image that this machine cannot execute, now and not at the first start.

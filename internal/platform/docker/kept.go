@@ -25,14 +25,13 @@ func (p *Platform) keptFiles(id string) []string {
 }
 
 // keepLog appends a container's log to the kept one. Lines that are there already, because an earlier try was cut off, are
-// left out.
+// left out; of a log that is longer than what is kept, the newest lines stay.
 func (p *Platform) keepLog(ctx context.Context, c *seen) (err error) {
 	if _, err := os.Stat(p.revision(c.service, c.revision)); err != nil {
 		return nil // the revision is not kept, so neither is its log
 	}
 	files := p.keptFiles(c.instance)
-	file := files[1]
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(files[1]), 0o700); err != nil {
 		return err
 	}
 	var last time.Time
@@ -42,23 +41,56 @@ func (p *Platform) keepLog(ctx context.Context, c *seen) (err error) {
 			return err
 		}
 	}
-	if info, err := os.Stat(file); err == nil && info.Size() > keptSize {
-		if err := os.Rename(file, files[0]); err != nil {
-			return err
-		}
+	k := keeper{older: files[0], file: files[1]}
+	err = p.printed(ctx, c.container, client.ContainerLogsOptions{Since: since(last)}, k.write)
+	return errors.Join(err, k.err, k.close())
+}
+
+// keeper writes lines into a file that is put aside, over the one before it, when it is full.
+type keeper struct {
+	older, file string
+	out         *os.File
+	lines       *bufio.Writer
+	size        int64
+	err         error
+}
+
+// write reports whether it could.
+func (k *keeper) write(line []byte) bool {
+	if k.out != nil && k.size >= keptSize {
+		k.err = errors.Join(k.close(), os.Rename(k.file, k.older))
 	}
-	out, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if k.out == nil && k.err == nil {
+		k.err = k.open()
+	}
+	if k.err != nil {
+		return false
+	}
+	n, err := k.lines.Write(line)
+	k.size, k.err = k.size+int64(n), err
+	return err == nil
+}
+
+func (k *keeper) open() error {
+	out, err := os.OpenFile(k.file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	w := bufio.NewWriter(out)
-	written := 0
-	err = p.printed(ctx, c.container, client.ContainerLogsOptions{Since: since(last)}, func(line []byte) bool {
-		n, err := w.Write(line)
-		written += n
-		return err == nil && written < keptSize
-	})
-	return errors.Join(err, w.Flush(), out.Close())
+	info, err := out.Stat()
+	if err != nil {
+		return errors.Join(err, out.Close())
+	}
+	k.out, k.lines, k.size = out, bufio.NewWriter(out), info.Size()
+	return nil
+}
+
+func (k *keeper) close() error {
+	if k.out == nil {
+		return nil
+	}
+	err := errors.Join(k.lines.Flush(), k.out.Close())
+	k.out = nil
+	return err
 }
 
 // printed passes on what a container printed, line by line, each with its moment and a line break, until visit says that it

@@ -92,8 +92,11 @@ func (p *Platform) instance(id string, n note, c *seen) (i deploy.Instance, list
 	switch {
 	case c.live():
 		return p.running(id, n, c), true
-	case !n.Stop.IsZero() && c != nil: // until its log is kept and the container gone: whoever ends with the last one must not cut that off
-		return deploy.Instance{ID: id, Service: c.service, Revision: c.revision, Slot: c.slot, State: deploy.Stopping, Started: c.started}, true
+	case !n.Stop.IsZero() && c != nil:
+		// It has ended, so nobody need wait for it who waits for that: copying a long log takes seconds, and requests may be held
+		// meanwhile. It is listed until the log is kept and the container gone: whoever ends with the last one must not cut that off.
+		return deploy.Instance{ID: id, Service: c.service, Revision: c.revision, Slot: c.slot, State: deploy.Exited, Started: c.started,
+			Ended: c.finished, Reason: "it was stopped, and its log is being kept"}, true
 	case !n.Stop.IsZero():
 		return i, false
 	case c == nil && !n.Counted && n.Exits == 0:

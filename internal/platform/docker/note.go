@@ -15,6 +15,7 @@ type note struct {
 	Service   string    `json:"service"`
 	Revision  string    `json:"revision"`
 	Slot      int       `json:"slot"`
+	Port      int       `json:"port,omitempty"` // on 127.0.0.1; nobody else gets it, also not while the engine is away
 	Boot      string    `json:"boot,omitempty"`
 	Container string    `json:"container,omitempty"` // of the last start; empty: none was made
 	Counted   bool      `json:"counted,omitempty"`   // the end of that container is among Exits

@@ -50,9 +50,9 @@ type Platform struct {
 	wanted  chan struct{} // wakes Run when the first revision is prepared
 
 	mu       sync.Mutex
-	pending  map[string]int // ports of instances that are being started
 	stopping map[string]int // how many Stops of this process attend to an instance
 	offers   map[string]offer
+	saying   map[string]string // how far Prepare has come, by service/revision
 }
 
 // New opens the state folder. It does not ask the engine.
@@ -63,7 +63,7 @@ func New(o Options) (*Platform, error) {
 	}
 	p := &Platform{
 		dir: dir, engine: engine{host: o.Host}, log: o.Log, changed: o.Changed, ports: o.Ports,
-		wanted: make(chan struct{}, 1), pending: make(map[string]int), stopping: make(map[string]int), offers: make(map[string]offer),
+		wanted: make(chan struct{}, 1), stopping: make(map[string]int), offers: make(map[string]offer), saying: make(map[string]string),
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -112,20 +112,33 @@ func (p *Platform) revision(service, revision string) string {
 	return filepath.Join(p.dir, "revisions", service, revision)
 }
 
-// used reports whether anything was ever prepared here: before that there is nothing to ask the engine about.
+// used reports whether anything was prepared here since all was last seen to be gone: else there is nothing to ask the engine
+// about, and there may be none. The folder of revisions is made before anything else, and goes after everything.
 func (p *Platform) used() bool {
-	entries, _ := os.ReadDir(filepath.Join(p.dir, "revisions"))
-	return len(entries) > 0
+	_, err := os.Stat(filepath.Join(p.dir, "revisions"))
+	return err == nil
 }
 
-// promised returns the ports of the instances that are being started, but for one. One that runs is bound by the engine.
-func (p *Platform) promised(but string) (map[int]bool, error) {
+// unuse notes that nothing is left.
+func (p *Platform) unuse() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.mu.Unlock() // whoever begins anew makes its folder before or after, not meanwhile
+	if notes, err := p.notes(); err == nil && len(notes) == 0 {
+		_ = os.Remove(filepath.Join(p.dir, "revisions")) // only when it is empty
+	}
+}
+
+// promised returns the ports of all instances but one, which is about to get a new one. That the engine listens on them is not
+// enough: while it is away nobody does, and the containers go on.
+func (p *Platform) promised(but string) (map[int]bool, error) {
+	notes, err := p.notes()
+	if err != nil {
+		return nil, err
+	}
 	taken := make(map[int]bool)
-	for id, port := range p.pending {
-		if id != but {
-			taken[port] = true
+	for id, n := range notes {
+		if id != but && n.Port != 0 {
+			taken[n.Port] = true
 		}
 	}
 	return taken, nil

@@ -58,6 +58,7 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 		return fmt.Errorf("prepare %s %s: %w", rev.Service, rev.ID, err)
 	}
 	defer unlock()
+	defer p.say(rev, "")
 	r, err := p.readRecord(rev.Service, rev.ID, rev.Version)
 	if err == nil {
 		err = p.refresh(ctx, rev, r)
@@ -71,8 +72,28 @@ func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
 	return nil
 }
 
-// capture takes hold of what the revision consists of, the record last.
-func (p *Platform) capture(ctx context.Context, rev deploy.Revision) error {
+// Preparing says in words what Prepare of a revision is at, such as how much of its image is pulled; empty: nothing that takes long.
+func (p *Platform) Preparing(rev deploy.Revision) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.saying[rev.Service+"/"+rev.ID]
+}
+
+// say notes what Prepare is at; empty: it is over.
+func (p *Platform) say(rev deploy.Revision, words string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saying[rev.Service+"/"+rev.ID] = words
+	if words == "" {
+		delete(p.saying, rev.Service+"/"+rev.ID)
+	}
+}
+
+// captureTries is how often an image is looked for again that somebody removed between the look and the tag that keeps it.
+const captureTries = 3
+
+// capture takes hold of what the revision consists of, the record last. Of one that fails nothing stays.
+func (p *Platform) capture(ctx context.Context, rev deploy.Revision) (err error) {
 	d := rev.Settings.Docker
 	r := record{Image: platform.Expand(d.Image, map[string]string{"VERSION": rev.Version})}
 	own, problems := find(ctx, rev, nil, nil, false)
@@ -85,22 +106,59 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision) error {
 	if err := folders(d.Volumes); err != nil {
 		return err
 	}
-	found, err := p.resolve(ctx, r.Image, d.Pull)
+	_, missing := os.Stat(p.revision(rev.Service, rev.ID))
+	_, begun := p.readFetch(rev.Service, rev.ID)
+	defer func() {
+		if _, nothing := os.Stat(p.revision(rev.Service, rev.ID)); err == nil || nothing != nil || missing == nil && !begun {
+			return // what was there before is not ours to remove: logs, a record that is damaged
+		}
+		if left := p.abandon(ctx, rev.Service, rev.ID); left != nil { // a sweep tries again
+			p.log.Warn("cannot remove what was begun for a revision that cannot be started", "service", rev.Service, "revision", rev.ID, "error", left)
+		}
+	}()
+	for range captureTries {
+		found, err := p.resolve(ctx, rev, r.Image)
+		if err != nil {
+			return err
+		}
+		if err := p.fits(ctx, found); err != nil {
+			return err
+		}
+		r.ID, r.Digest, r.Checked, r.CheckEvery = found.id, found.digest, found.checked, found.checkEvery
+		if there, err := p.hold(ctx, rev, r); there || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the image %s is removed as soon as it is there; is something pruning images?", r.Image)
+}
+
+// hold keeps the image of a revision and writes the record. It reports false when the image is gone again.
+func (p *Platform) hold(ctx context.Context, rev deploy.Revision, r record) (there bool, err error) {
+	unlock, err := p.claimImage(ctx, r.ID)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if err := p.fits(ctx, found); err != nil {
-		return err
+	defer unlock()
+	if found, err := p.image(ctx, r.ID); found == nil || err != nil {
+		return false, err
 	}
-	r.ID, r.Digest, r.Checked, r.CheckEvery = found.id, found.digest, found.checked, found.checkEvery
-	r.Pulled = found.pulled || p.fetched(r.ID)
-	if err := os.MkdirAll(p.revision(rev.Service, rev.ID), 0o700); err != nil {
-		return err
+	if p.fetched(rev.Service, rev.ID, r.ID) {
+		r.Pulled = true
+		if err := p.markFetched(r.ID); err != nil {
+			return false, err
+		}
+	}
+	if err := p.makeRevision(rev.Service, rev.ID); err != nil {
+		return false, err
 	}
 	if err := p.keep(ctx, r.ID, p.keepTag(rev.Service, rev.ID)); err != nil {
-		return err
+		return false, err
 	}
-	return platform.WriteJSON(p.recordFile(rev.Service, rev.ID), r)
+	if err := platform.WriteJSON(p.recordFile(rev.Service, rev.ID), r); err != nil {
+		return false, err
+	}
+	p.unfetch(rev.Service, rev.ID)
+	return true, nil
 }
 
 // refresh brings an image back that was removed, by its digest: it is the same one.
@@ -110,22 +168,27 @@ func (p *Platform) refresh(ctx context.Context, rev deploy.Revision, r record) e
 		return secret.Err(problems)
 	}
 	p.early.Keep(rev, own.secrets)
-	found, err := p.image(ctx, r.ID)
-	if err != nil {
-		return err
-	}
-	if found == nil {
-		if r.Digest == "" || rev.Settings.Docker.Pull == "never" {
-			return r.gone(rev.Service, rev.ID, rev.Version)
+	for range captureTries {
+		found, err := p.image(ctx, r.ID)
+		if err != nil {
+			return err
 		}
-		if err := p.pull(ctx, r.Digest); err != nil {
-			return errors.Join(r.gone(rev.Service, rev.ID, rev.Version), err)
+		if found == nil {
+			if r.Digest == "" || rev.Settings.Docker.Pull == "never" {
+				return r.gone(rev.Service, rev.ID, rev.Version)
+			}
+			if _, err := p.fetch(ctx, rev, r.Digest); err != nil {
+				p.unfetch(rev.Service, rev.ID)
+				return errors.Join(r.gone(rev.Service, rev.ID, rev.Version), err)
+			}
+		}
+		if there, err := p.hold(ctx, rev, r); err != nil {
+			return err
+		} else if there {
+			return folders(rev.Settings.Docker.Volumes)
 		}
 	}
-	if err := p.keep(ctx, r.ID, p.keepTag(rev.Service, rev.ID)); err != nil {
-		return err
-	}
-	return folders(rev.Settings.Docker.Volumes)
+	return r.gone(rev.Service, rev.ID, rev.Version)
 }
 
 // glance is how long Readiness may take: somebody waits for it.

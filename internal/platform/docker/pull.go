@@ -16,8 +16,8 @@ import (
 // progressEvery is the time between two lines about a pull that takes long.
 const progressEvery = 5 * time.Second
 
-// pull fetches an image from its registry, with the credentials that docker login has left.
-func (p *Platform) pull(ctx context.Context, name string) error {
+// pull fetches an image from its registry, with the credentials that docker login has left. It says in words how far it has come.
+func (p *Platform) pull(ctx context.Context, name string, say func(words string)) error {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
 		return fmt.Errorf("%q is no image: %w; correct docker.image", name, err)
@@ -32,6 +32,7 @@ func (p *Platform) pull(ctx context.Context, name string) error {
 		return err
 	}
 	p.log.Info("pulling an image", "image", name)
+	say("pulling image " + name)
 	stream, err := api.ImagePull(ctx, name, client.ImagePullOptions{RegistryAuth: auth})
 	if err == nil {
 		defer stream.Close()
@@ -43,9 +44,11 @@ func (p *Platform) pull(ctx context.Context, name string) error {
 			if err != nil {
 				break
 			}
-			if seen.note(message); time.Since(seen.said) >= progressEvery {
+			seen.note(message)
+			say(seen.words(name))
+			if time.Since(seen.said) >= progressEvery {
 				seen.said = time.Now()
-				p.log.Info("pulling an image", "image", name, "done", seen.String())
+				p.log.Info(seen.words(name))
 			}
 		}
 	}
@@ -101,12 +104,31 @@ func (p *progress) note(m jsonstream.Message) {
 	if m.Progress != nil && m.Progress.Total > 0 && m.Status == "Downloading" {
 		p.layers[m.ID] = *m.Progress
 	}
+	if l, known := p.layers[m.ID]; known && m.Status != "Downloading" { // it is whole, and is looked at and unpacked
+		l.Current = l.Total
+		p.layers[m.ID] = l
+	}
 }
 
-func (p *progress) String() string {
+// words say how far a pull has come. An image that is small, or here but for its name, is there before there is more to say.
+func (p *progress) words(image string) string {
 	var done, total int64
 	for _, l := range p.layers {
 		done, total = done+l.Current, total+l.Total
 	}
-	return fmt.Sprintf("%d of %d MB", done/1e6, total/1e6)
+	switch {
+	case total == 0:
+		return "pulling image " + image
+	case done == total:
+		return "unpacking image " + image
+	}
+	return fmt.Sprintf("pulling image %s: %s of %s MB", image, megabytes(done), megabytes(total))
+}
+
+// megabytes writes small images with a decimal.
+func megabytes(n int64) string {
+	if n < 10e6 {
+		return fmt.Sprintf("%.1f", float64(n)/1e6)
+	}
+	return fmt.Sprint(n / 1e6)
 }

@@ -1,150 +1,39 @@
 package docker
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/moby/moby/client"
 
+	"github.com/naru-deploy/naru/internal/platform/docker/dockertest"
 	"github.com/naru-deploy/naru/internal/platform/platformtest"
 )
 
-// imageServer is an image registry that speaks as much of the distribution protocol as a pull needs.
-type imageServer struct {
-	user, password string
-	blobs          map[string][]byte // by digest; the manifests too
-	tags           map[string]string
-	cut            atomic.Bool // layers end before they are whole
-	gone           atomic.Bool // it has lost everything
-	name           string      // host:port
-}
-
-const (
-	manifestType = "application/vnd.docker.distribution.manifest.v2+json"
-	listType     = "application/vnd.docker.distribution.manifest.list.v2+json"
-	configType   = "application/vnd.docker.container.image.v1+json"
-	layerType    = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-)
+// imageServer is a registry with the steps of these tests.
+type imageServer struct{ *dockertest.Registry }
 
 // serveImages runs a registry with an empty image under every tag; each has a WORD of its own.
-func serveImages(t *testing.T, tags ...string) *imageServer {
+func serveImages(t *testing.T, tags ...string) imageServer {
 	t.Helper()
-	r := &imageServer{blobs: map[string][]byte{}, tags: map[string]string{}}
+	r := imageServer{dockertest.NewRegistry()}
+	t.Cleanup(r.Close)
 	for _, tag := range tags {
 		r.push(t, tag, tag)
 	}
-	server := httptest.NewServer(r)
-	t.Cleanup(server.Close)
-	r.name = strings.TrimPrefix(server.URL, "http://")
 	return r
 }
 
 // push puts an image under a tag.
-func (r *imageServer) push(t *testing.T, tag, word string) {
+func (r imageServer) push(t *testing.T, tag, word string) {
 	t.Helper()
-	r.pushLayer(t, tag, word, nil)
-}
-
-// pushLayer puts an image under a tag whose one file holds some bytes.
-func (r *imageServer) pushLayer(t *testing.T, tag, word string, content []byte) {
-	t.Helper()
-	var layer, packed bytes.Buffer
-	files := tar.NewWriter(&layer)
-	err := files.WriteHeader(&tar.Header{Name: word, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content))})
-	if err == nil {
-		_, err = files.Write(content)
-	}
-	if err := errors.Join(err, files.Close()); err != nil {
+	if err := r.Push(tag, dockertest.RegistryImage{Word: word}); err != nil {
 		t.Fatal(err)
-	}
-	raw := layer.Bytes()
-	w := gzip.NewWriter(&packed)
-	_, _ = w.Write(raw)
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	text := func(v any) []byte {
-		out, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-	config := text(map[string]any{"architecture": runtime.GOARCH, "os": "linux", "config": map[string]any{"Env": []string{"WORD=" + word}, "Cmd": []string{"/none"}},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{digest(raw)}}})
-	manifest := text(map[string]any{"schemaVersion": 2, "mediaType": manifestType,
-		"config": map[string]any{"mediaType": configType, "size": len(config), "digest": r.add(config)},
-		"layers": []any{map[string]any{"mediaType": layerType, "size": packed.Len(), "digest": r.add(packed.Bytes())}}})
-	r.tags[tag] = r.add(manifest)
-}
-
-// pushFor puts an image under a tag that a registry has for another architecture alone.
-func (r *imageServer) pushFor(t *testing.T, tag, arch string) {
-	t.Helper()
-	r.push(t, tag, tag)
-	only, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": listType, "manifests": []any{map[string]any{"mediaType": manifestType,
-		"size": len(r.blobs[r.tags[tag]]), "digest": r.tags[tag], "platform": map[string]any{"architecture": arch, "os": "linux"}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.tags[tag] = r.add(only)
-}
-
-func (r *imageServer) empty() { r.gone.Store(true) }
-
-func digest(b []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(b)) }
-
-func (r *imageServer) add(blob []byte) string {
-	d := digest(blob)
-	r.blobs[d] = blob
-	return d
-}
-
-func (r *imageServer) ServeHTTP(w http.ResponseWriter, q *http.Request) {
-	if user, password, _ := q.BasicAuth(); user != r.user || password != r.password {
-		w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
-		w.WriteHeader(http.StatusUnauthorized)
-		fmt.Fprint(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`)
-		return
-	}
-	at := filepath.Base(q.URL.Path)
-	if d, tagged := r.tags[at]; tagged {
-		at = d
-	}
-	blob, known := r.blobs[at]
-	switch {
-	case q.URL.Path == "/v2/":
-	case !known, r.gone.Load():
-		w.WriteHeader(http.StatusNotFound)
-		fmt.Fprint(w, `{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}`)
-	default:
-		if strings.Contains(q.URL.Path, "/manifests/") {
-			w.Header().Set("Content-Type", manifestType)
-			if bytes.Contains(blob, []byte(listType)) {
-				w.Header().Set("Content-Type", listType)
-			}
-		}
-		w.Header().Set("Docker-Content-Digest", at)
-		w.Header().Set("Content-Length", fmt.Sprint(len(blob)))
-		if r.cut.Load() && strings.Contains(q.URL.Path, "/blobs/") {
-			blob = blob[:len(blob)/2]
-		}
-		_, _ = w.Write(blob)
 	}
 }
 
@@ -162,13 +51,13 @@ func TestPull(t *testing.T) {
 	b := open(t)
 	r := serveImages(t, "1.0")
 	s := service(platformtest.Echo)
-	s.Docker.Image, s.Docker.Pull = r.name+"/team/chat:${VERSION}", "missing"
+	s.Docker.Image, s.Docker.Pull = r.Name+"/team/chat:${VERSION}", "missing"
 	rev := revision(1, s)
 	if err := b.Prepare(t.Context(), rev); err != nil {
 		t.Fatal(err)
 	}
 	first, err := b.readRecord("chat", "r1", "1.0")
-	if err != nil || !strings.Contains(first.Digest, r.name+"/team/chat@sha256:") {
+	if err != nil || !strings.Contains(first.Digest, r.Name+"/team/chat@sha256:") {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	// The tag moves. Missing asks nobody; always finds the new one; the first revision stays what it was.
@@ -213,23 +102,25 @@ func TestPullFails(t *testing.T) {
 	try := func(number int, says ...string) {
 		t.Helper()
 		s := service(platformtest.Echo)
-		s.Docker.Image, s.Docker.Pull = r.name+"/team/fails:${VERSION}", "missing"
+		s.Docker.Image, s.Docker.Pull = r.Name+"/team/fails:${VERSION}", "missing"
 		err := b.Prepare(t.Context(), revision(number, s))
 		if err == nil {
 			t.Fatal("no error")
 		}
-		contains(t, err.Error(), append(says, "r"+fmt.Sprint(number)+" cannot be started", "pull "+r.name)...)
+		contains(t, err.Error(), append(says, "r"+fmt.Sprint(number)+" cannot be started", "pull "+r.Name)...)
 		if _, err := os.Stat(b.recordFile("chat", fmt.Sprintf("r%d", number))); err == nil {
 			t.Error("it is recorded all the same")
 		}
 	}
 	try(9, "there is no such image; push it, or correct docker.image and the version")
-	r.pushFor(t, "8.0", "s390x")
+	if err := r.PushFor("8.0", "s390x", dockertest.RegistryImage{Word: "8.0"}); err != nil {
+		t.Fatal(err)
+	}
 	try(8, "no matching manifest", "the image is not made for this machine; build it with --platform")
-	r.user, r.password = "ada", "secret"
+	r.User, r.Password = "ada", "secret"
 	login(t, `{}`)
-	try(1, "wants credentials", "run docker login "+r.name)
-	login(t, fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, r.name, base64.StdEncoding.EncodeToString([]byte("ada:wrong"))))
+	try(1, "wants credentials", "run docker login "+r.Name)
+	login(t, fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, r.Name, base64.StdEncoding.EncodeToString([]byte("ada:wrong"))))
 	try(1, "refuses the credentials")
 	login(t, `{"credsStore": "no-such-helper"}`)
 	try(1, "docker-credential-no-such-helper", "is not in PATH")
@@ -240,24 +131,24 @@ func TestPullFails(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	b := open(t)
 	r := serveImages(t, "1.0", "2.0")
-	r.user, r.password = "ada", "sec:ret"
+	r.User, r.Password = "ada", "sec:ret"
 	prepare := func(number int) {
 		t.Helper()
 		s := service(platformtest.Echo)
-		s.Docker.Image, s.Docker.Pull = r.name+"/team/private:${VERSION}", "missing"
+		s.Docker.Image, s.Docker.Pull = r.Name+"/team/private:${VERSION}", "missing"
 		if err := b.Prepare(t.Context(), revision(number, s)); err != nil {
 			t.Error(err)
 		}
 	}
-	login(t, fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, r.name, base64.StdEncoding.EncodeToString([]byte("ada:sec:ret"))))
+	login(t, fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, r.Name, base64.StdEncoding.EncodeToString([]byte("ada:sec:ret"))))
 	prepare(1)
 	bin := t.TempDir()
-	helper := fmt.Sprintf("#!/bin/sh\nread server\n[ \"$1 $server\" = \"get %s\" ] || { echo 'credentials not found in native keychain'; exit 1; }\necho '{\"Username\": \"ada\", \"Secret\": \"sec:ret\"}'\n", r.name)
+	helper := fmt.Sprintf("#!/bin/sh\nread server\n[ \"$1 $server\" = \"get %s\" ] || { echo 'credentials not found in native keychain'; exit 1; }\necho '{\"Username\": \"ada\", \"Secret\": \"sec:ret\"}'\n", r.Name)
 	if err := os.WriteFile(filepath.Join(bin, "docker-credential-test"), []byte(helper), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	login(t, fmt.Sprintf(`{"auths": {%q: {}}, "credHelpers": {%[1]q: "test"}}`, r.name))
+	login(t, fmt.Sprintf(`{"auths": {%q: {}}, "credHelpers": {%[1]q: "test"}}`, r.Name))
 	prepare(2)
 	if auth, err := credentials(t.Context(), "registry.test"); auth != "" || err != nil {
 		t.Errorf("of another registry: %q, %v", auth, err)
@@ -270,15 +161,15 @@ func TestPullIsCutOff(t *testing.T) {
 	r := serveImages(t)
 	r.push(t, "1.0", fmt.Sprint("cut", time.Now().UnixNano())) // a layer that the engine does not have
 	s := service(platformtest.Echo)
-	s.Docker.Image, s.Docker.Pull = r.name+"/team/cut:${VERSION}", "missing"
-	r.cut.Store(true)
+	s.Docker.Image, s.Docker.Pull = r.Name+"/team/cut:${VERSION}", "missing"
+	r.Cut.Store(true)
 	if err := b.Prepare(t.Context(), revision(1, s)); err == nil {
 		t.Fatal("half an image was taken for a whole one")
 	}
 	if _, err := os.Stat(b.revision("chat", "r1")); err == nil {
 		t.Error("the revision is half prepared")
 	}
-	r.cut.Store(false)
+	r.Cut.Store(false)
 	if err := b.Prepare(t.Context(), revision(1, s)); err != nil {
 		t.Error(err)
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
 )
 
 // Remove deletes the revision's record and logs, and its image when naru has fetched it and nobody else uses it; one that
@@ -41,12 +41,21 @@ func (p *Platform) Remove(ctx context.Context, rev deploy.Revision) error {
 			}
 		}
 	}
-	if err := p.giveUp(ctx, rev); err != nil {
+	if err := p.release(ctx, rev); err != nil {
 		return fmt.Errorf("remove %s %s: %w", rev.Service, rev.ID, err)
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("remove %s %s: %w", rev.Service, rev.ID, err)
-	}
-	_ = os.Remove(filepath.Dir(dir)) // only when it was the service's last revision
 	return nil
+}
+
+// release gives up the image of a revision and removes its folder.
+func (p *Platform) release(ctx context.Context, rev deploy.Revision) error {
+	var r record
+	if platform.ReadJSON(p.recordFile(rev.Service, rev.ID), &r) != nil {
+		return p.abandon(ctx, rev.Service, rev.ID)
+	}
+	r.Pulled = r.Pulled || p.fetched(rev.Service, rev.ID, r.ID)
+	if err := p.giveUp(ctx, rev.Service, rev.ID, r); err != nil {
+		return err
+	}
+	return p.dropRevision(rev.Service, rev.ID)
 }

@@ -96,7 +96,7 @@ func TestTagThatMoves(t *testing.T) {
 	b := open(t)
 	r := serveImages(t, "1.0")
 	s := service(platformtest.Echo)
-	s.Docker.Image = r.name + "/team/moves:${VERSION}"
+	s.Docker.Image = r.Name + "/team/moves:${VERSION}"
 	revs := map[string]deploy.Revision{}
 	for number, pull := range []string{"always", "missing"} {
 		s.Docker = new(*s.Docker)
@@ -116,17 +116,17 @@ func TestTagThatMoves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := theEngine.Image(t.Context(), r.name+"/team/moves:1.0", program, "ENV WORD=built"); err != nil {
+	if err := theEngine.Image(t.Context(), r.Name+"/team/moves:1.0", program, "ENV WORD=built"); err != nil {
 		t.Fatal(err)
 	}
 	b.moved(revs["missing"], true)
-	r.user, r.password = "ada", "secret"
+	r.User, r.Password = "ada", "secret"
 	login(t, `{}`)
 	_, err = b.Moved(t.Context(), revs["always"])
 	if err == nil {
 		t.Fatal("the registry says nothing, and it is not said")
 	}
-	contains(t, err.Error(), "the registry was asked whether "+r.name+"/team/moves:1.0 is another image by now", "run docker login "+r.name)
+	contains(t, err.Error(), "the registry was asked whether "+r.Name+"/team/moves:1.0 is another image by now", "run docker login "+r.Name)
 	if err := b.Readiness(revs["always"]); err != nil {
 		t.Errorf("a way back does not need the registry: %v", err)
 	}

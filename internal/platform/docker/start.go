@@ -51,13 +51,15 @@ func (p *Platform) Start(ctx context.Context, id string, spec deploy.InstanceSpe
 
 // makeRoom removes the container of an earlier run, and returns what is noted of it; or reports that the instance runs.
 func (p *Platform) makeRoom(ctx context.Context, id string) (n note, runs bool, err error) {
-	n, _ = p.readNote(id)
+	n, known := p.readNote(id)
 	c, err := p.find(ctx, id)
 	switch {
 	case err != nil:
 		return n, false, err
 	case c.live() && !n.Stop.IsZero():
 		return n, false, errors.New("it is still being stopped")
+	case c.live() && !known:
+		return n, true, p.writeNote(id, p.noteOf(c))
 	case c.live():
 		return n, true, nil
 	case !n.Stop.IsZero(): // a controller was killed before it could forget it
@@ -100,17 +102,11 @@ func (p *Platform) launch(ctx context.Context, id string, spec deploy.InstanceSp
 	case problems != nil:
 		return p.refuse(id, n, fmt.Errorf("cannot start %s: %w", id, secret.Err(problems)))
 	}
-	defer func() {
-		p.mu.Lock()
-		delete(p.pending, id)
-		p.mu.Unlock()
-	}()
 	for try := 1; ; try++ {
-		port, err := p.port(ctx, id, spec)
-		if err != nil {
+		if err := p.takePort(ctx, id, spec, n); err != nil {
 			return err
 		}
-		err = p.run(ctx, id, spec, r, own, port, n)
+		err = p.run(ctx, id, spec, r, own, n)
 		switch {
 		case err == nil:
 			return nil
@@ -131,16 +127,12 @@ func (p *Platform) launch(ctx context.Context, id string, spec deploy.InstanceSp
 }
 
 // run makes one attempt: the note names the container before it runs.
-func (p *Platform) run(ctx context.Context, id string, spec deploy.InstanceSpec, r record, own finding, port int, n *note) error {
+func (p *Platform) run(ctx context.Context, id string, spec deploy.InstanceSpec, r record, own finding, n *note) error {
 	api, err := p.engine.api()
 	if err != nil {
 		return err
 	}
-	n.Container = ""
-	if err := p.writeNote(id, *n); err != nil {
-		return err
-	}
-	if n.Container, err = p.create(ctx, id, spec, r, own, port); err != nil {
+	if n.Container, err = p.create(ctx, id, spec, r, own, n.Port); err != nil {
 		return err
 	}
 	n.Started = time.Now()
@@ -152,23 +144,21 @@ func (p *Platform) run(ctx context.Context, id string, spec deploy.InstanceSpec,
 	return err
 }
 
-// port chooses the port of 127.0.0.1 at which the instance is reached; 0 for a worker.
-func (p *Platform) port(ctx context.Context, id string, spec deploy.InstanceSpec) (port int, err error) {
-	if spec.Settings.Worker() {
-		return 0, nil
+// takePort chooses the port of 127.0.0.1 at which the instance is reached, none for a worker, and notes it before anybody else may
+// look for one. The note is there before the container is.
+func (p *Platform) takePort(ctx context.Context, id string, spec deploy.InstanceSpec, n *note) error {
+	n.Container = ""
+	keep := func(port int) error {
+		n.Port = port
+		return p.writeNote(id, *n)
 	}
-	keep := func(free int) error {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		port, p.pending[id] = free, free
-		return nil
+	if spec.Settings.Worker() {
+		return keep(0)
 	}
 	if fixed := spec.Settings.Port.Fixed(); fixed != 0 {
-		err = p.ports.Fixed(ctx, fixed, keep)
-	} else {
-		err = p.ports.Take(id, spec.Ports, keep)
+		return p.ports.Fixed(ctx, fixed, keep)
 	}
-	return port, err
+	return p.ports.Take(id, spec.Ports, keep)
 }
 
 // refuse notes a start that could not be as one that failed.

@@ -41,14 +41,15 @@ func (p *Platform) Holdings(ctx context.Context, service string) ([]platform.Hol
 	return out, err
 }
 
-// Sweep deletes containers of this server that never ran, tags that keep an image for a revision that is gone, and what
-// instances that have ended printed before a moment.
+// Sweep deletes containers of this server that never ran, images whose pull came to nothing, tags that keep an image for a revision
+// that is gone, and what instances that have ended printed before a moment.
 func (p *Platform) Sweep(ctx context.Context, logsBefore time.Time, dry bool) (out []platform.Leftover, err error) {
-	if !p.used() { // nothing was ever made here, and there may be no engine
+	if !p.used() {
 		return nil, nil
 	}
 	for _, sweep := range []func() ([]platform.Leftover, error){
 		func() ([]platform.Leftover, error) { return p.stillborn(ctx, dry) },
+		func() ([]platform.Leftover, error) { return p.halfFetched(ctx, dry) },
 		func() ([]platform.Leftover, error) { return p.idleTags(ctx, dry) },
 		func() ([]platform.Leftover, error) { return p.oldLogs(logsBefore, dry) },
 	} {
@@ -56,6 +57,9 @@ func (p *Platform) Sweep(ctx context.Context, logsBefore time.Time, dry bool) (o
 		if out = append(out, found...); err != nil {
 			return out, err
 		}
+	}
+	if len(out) == 0 || !dry {
+		p.unuse()
 	}
 	return out, nil
 }

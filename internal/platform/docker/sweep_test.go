@@ -49,7 +49,7 @@ func TestPulledImageGoesWithItsLastRevision(t *testing.T) {
 	b := open(t)
 	r := serveImages(t, "alone-1", "alone-2", "alone-3") // the same content in another test would be the same image
 	s := service(platformtest.Echo)
-	s.Docker.Image, s.Docker.Pull = r.name+"/team/chat:${VERSION}", "missing"
+	s.Docker.Image, s.Docker.Pull = r.Name+"/team/chat:${VERSION}", "missing"
 	first, one := b.prepared(1, "alone-1", s)
 	again, _ := b.prepared(2, "alone-1", s)
 	other, two := b.prepared(3, "alone-2", s)
@@ -100,7 +100,7 @@ func TestReadinessAsksTheRegistry(t *testing.T) {
 	b := open(t)
 	r := serveImages(t, "1.0")
 	s := service(platformtest.Echo)
-	s.Docker.Image, s.Docker.Pull = r.name+"/team/chat:${VERSION}", "missing"
+	s.Docker.Image, s.Docker.Pull = r.Name+"/team/chat:${VERSION}", "missing"
 	rev, one := b.prepared(1, "1.0", s)
 	if _, err := b.api.ImageRemove(t.Context(), one.ID, client.ImageRemoveOptions{Force: true}); err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestReadinessAsksTheRegistry(t *testing.T) {
 	if err := b.Readiness(rev); err != nil {
 		t.Errorf("the registry has it: %v", err)
 	}
-	r.empty()
+	r.Gone.Store(true)
 	if err := b.Readiness(rev); err != nil {
 		t.Errorf("the registry was asked again at once: %v", err)
 	}
@@ -117,6 +117,38 @@ func TestReadinessAsksTheRegistry(t *testing.T) {
 		t.Error("neither machine nor registry have the image, and nothing is said")
 	} else {
 		contains(t, err.Error(), "is not on this machine any more", "could not be pulled again")
+	}
+}
+
+// What is left when the last revision has gone is found as well; and when nothing is, a machine without an engine is as good as any.
+func TestSweepAfterTheLastRevision(t *testing.T) {
+	b := open(t)
+	rev, r := b.prepared(1, "1.0", service(platformtest.Echo))
+	b.remove(rev)
+	if err := b.keep(t.Context(), r.ID, b.keepTag("chat", "r99")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.create(t.Context(), "chat-r1-7", spec(rev, 7), r, finding{}, 23499); err != nil {
+		t.Fatal(err)
+	}
+	p := b.newPlatform(b.dir, nil)
+	for _, dry := range []bool{true, false} {
+		if found, err := p.Sweep(t.Context(), time.Time{}, dry); err != nil || len(found) != 2 {
+			t.Errorf("dry %t: %+v, %v", dry, found, err)
+		}
+	}
+	if b.there(b.keepTag("chat", "r99")) {
+		t.Error("the tag stays")
+	}
+	away, err := New(Options{Dir: b.dir, Host: "unix:///no/such/docker.sock"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := away.Sweep(t.Context(), time.Time{}, false); err != nil || len(found) > 0 {
+		t.Errorf("nothing is left, and the engine is asked: %+v, %v", found, err)
+	}
+	if b.prepared(2, "1.0", service(platformtest.Echo)); !away.used() {
+		t.Error("a new revision is not noticed")
 	}
 }
 

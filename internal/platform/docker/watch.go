@@ -73,6 +73,9 @@ func (p *Platform) watch(ctx context.Context, opened func()) error {
 		return err
 	default:
 	}
+	if err := p.adopt(ctx); err != nil {
+		return err
+	}
 	p.world.watch(true)
 	opened()
 	p.changed("")
