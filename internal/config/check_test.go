@@ -47,6 +47,8 @@ func TestTogether(t *testing.T) {
 			"n.yaml:4:16: services.a.instances: 2 instances of a program that cannot run twice (exclusive: true)"},
 		{"exclusive with a strategy", "services:\n  a:\n    exclusive: true\n    process: {command: [./a]}\n    strategy: {rolling: {}}\n",
 			"n.yaml:5:5: services.a.strategy: has no place beside exclusive: true"},
+		{"exclusive with a bake", "services: {a: {exclusive: true, bake: 1m, process: {command: [./a]}}}\n", ""},
+		{"a bake outside of its strategy", "services: {a: {bake: 1m, process: {command: [./a]}}}\n", "n.yaml:1:22: services.a.bake: stands here only beside exclusive: true; write it into the strategy, such as strategy: {rolling: {bake: 1m}}"},
 		{"a port of its own", "services: {a: {exclusive: true, port: 5000, process: {command: [./a]}}}\n", ""},
 		{"a port without exclusive", "services: {a: {port: 5000, process: {command: [./a]}}}\n", "n.yaml:1:22: services.a.port: 5000 is one port, and while a version is replaced two instances would want it"},
 		{"a port that is none", "services: {a: {exclusive: true, port: http, process: {command: [./a]}}}\n", "n.yaml:1:39: services.a.port: \"http\" is not known here"},

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// exclusiveBake is how long a version that replaced another in its place is watched. Its file has no strategy to say so.
-const exclusiveBake = 5 * time.Second
+// exclusiveBake is how long a version that replaced another in its place is watched, unless its file says so.
+const exclusiveBake = Duration(5 * time.Second)
 
 // Exclusive replaces a revision that cannot run beside another: hold requests, drain, stop, start, wait until it is healthy,
 // release. What can be found out about the new one beforehand is found out while the old one serves.

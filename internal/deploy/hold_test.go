@@ -62,6 +62,19 @@ func TestExclusiveHoldsAndSwaps(t *testing.T) {
 	}
 }
 
+// How long a version is watched that replaced another in its place, its file says.
+func TestExclusiveBake(t *testing.T) {
+	for given, want := range map[*Duration]time.Duration{nil: 5 * time.Second, dur(0): 0, dur(time.Minute): time.Minute} {
+		s := Service{Exclusive: true, Bake: given}.Normalise()
+		for _, from := range []string{"", "r1"} {
+			forth, _ := Steps(Move{From: from, To: "r2", Had: 1, Want: 1, S: s})
+			if got := forth[len(forth)-1].Gate.Bake; got != want {
+				t.Errorf("from %q: watched for %s, want %s", from, got, want)
+			}
+		}
+	}
+}
+
 // Who waits is answered before anybody waits anew.
 func TestDeployDuringHoldBringsStableBackFirst(t *testing.T) {
 	l := alive(t)

@@ -36,6 +36,9 @@ func (s Service) Normalise() Service {
 	s.Retries = Retries{Attempts: given(s.Retries.Attempts, 2), Budget: given(s.Retries.Budget, 20*Whole/100)}
 	s.Limits.ResponseTimeout = cmp.Or(s.Limits.ResponseTimeout, Duration(time.Minute))
 	s.Keep = s.Keep.normalise()
+	if s.Bake = copied(s.Bake); s.Exclusive {
+		s.Bake = given(s.Bake, exclusiveBake)
+	}
 	if !s.Exclusive || s.Strategy != (Strategy{}) {
 		s.Strategy = s.Strategy.normalise()
 	}

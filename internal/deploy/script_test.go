@@ -85,7 +85,7 @@ func (sc script) alone() script {
 	}
 	for i := range sc.moves {
 		if s := &sc.moves[i].settings; rnd.IntN(8) > 0 {
-			s.Exclusive, s.Instances, s.Strategy = true, 1, Strategy{}
+			s.Exclusive, s.Instances, s.Strategy, s.Bake = true, 1, Strategy{}, dur(5*time.Second)
 			if rnd.IntN(2) == 0 {
 				s.Health.StartTimeout = Duration(time.Minute) // later than who waits can wait for
 			}

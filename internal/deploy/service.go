@@ -5,11 +5,12 @@ import "strconv"
 // Service is the settings of a service, in the form the file has them: the same names in YAML, in JSON and in
 // the store. A revision holds a copy, so settings never change under a running instance.
 type Service struct {
-	Hosts     []string `json:"hosts,omitempty" jsonschema_description:"Host names that this service answers. Empty: every host."`
-	Path      string   `json:"path,omitempty" jsonschema_description:"Path prefix, matched at segment boundaries and not stripped." jsonschema:"default=/"`
-	Port      Port     `json:"port,omitempty" jsonschema_description:"none: a worker without traffic. A number: the one port of 127.0.0.1 that the program always listens on (docker: is published at); it needs exclusive. Left out, naru chooses one for each instance."`
-	Instances int      `json:"instances,omitempty" jsonschema_description:"How many instances run." jsonschema:"default=1,minimum=1,maximum=1000"`
-	Exclusive bool     `json:"exclusive,omitempty" jsonschema_description:"The program cannot run twice: a new version is started when the old one has ended, and requests are held meanwhile. There is one instance, and no strategy."`
+	Hosts     []string  `json:"hosts,omitempty" jsonschema_description:"Host names that this service answers. Empty: every host."`
+	Path      string    `json:"path,omitempty" jsonschema_description:"Path prefix, matched at segment boundaries and not stripped." jsonschema:"default=/"`
+	Port      Port      `json:"port,omitempty" jsonschema_description:"none: a worker without traffic. A number: the one port of 127.0.0.1 that the program always listens on (docker: is published at); it needs exclusive. Left out, naru chooses one for each instance."`
+	Instances int       `json:"instances,omitempty" jsonschema_description:"How many instances run." jsonschema:"default=1,minimum=1,maximum=1000"`
+	Exclusive bool      `json:"exclusive,omitempty" jsonschema_description:"The program cannot run twice: a new version is started when the old one has ended, and requests are held meanwhile. There is one instance, and no strategy."`
+	Bake      *Duration `json:"bake,omitempty" jsonschema_description:"With exclusive: how long a new version is watched, 5s when left out. Without it the bake stands in the strategy."`
 
 	Process *Process `json:"process,omitempty" jsonschema_description:"The program, run as a process on this machine. Exactly one of process and docker."`
 	Docker  *Docker  `json:"docker,omitempty" jsonschema_description:"The program, run as containers of an image on this machine."`

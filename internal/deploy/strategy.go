@@ -32,8 +32,8 @@ func (m Move) bake() time.Duration {
 		return s.BlueGreen.Bake.D()
 	case s.Rolling != nil:
 		return s.Rolling.Bake.D()
-	case m.S.Exclusive:
-		return exclusiveBake
+	case m.S.Bake != nil: // of a program that cannot run twice
+		return m.S.Bake.D()
 	}
 	return 0
 }

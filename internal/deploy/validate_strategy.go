@@ -7,6 +7,9 @@ func (s Service) validateStrategy(p *problems) {
 		s.validateExclusive(p)
 		return
 	}
+	if s.Bake != nil {
+		p.add("bake", "stands here only beside exclusive: true; write it into the strategy, such as strategy: {rolling: {bake: %s}}", *s.Bake)
+	}
 	given := 0
 	if r := s.Strategy.Rolling; r != nil {
 		given++
@@ -31,8 +34,9 @@ func (s Service) validateStrategy(p *problems) {
 // validateExclusive refuses what wants two instances at once.
 func (s Service) validateExclusive(p *problems) {
 	if s.Strategy != (Strategy{}) {
-		p.add("strategy", "has no place beside exclusive: true: every strategy runs two versions at once, and this program cannot run twice; remove one of the two")
+		p.add("strategy", "has no place beside exclusive: true: every strategy runs two versions at once, and this program cannot run twice; remove one of the two (bake stands beside exclusive itself)")
 	}
+	p.bake("bake", s.Bake)
 }
 
 func (r RollingOptions) validate(p *problems, instances int) {

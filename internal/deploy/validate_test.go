@@ -252,6 +252,7 @@ func TestServiceWarnings(t *testing.T) {
 			s.Analysis.Enabled = new(false)
 			s.Strategy.Rolling = &deploy.RollingOptions{Bake: zero}
 		}},
+		{"exclusive unwatched", "bake: is 0", func(s *S) { s.Exclusive, s.Instances, s.Strategy, s.Bake = true, 1, deploy.Strategy{}, zero }},
 		{"blue-green unwatched", "strategy.blue_green.bake: is 0", func(s *S) { s.Strategy = blueGreen(deploy.BlueGreenOptions{Bake: zero}) }},
 		{"step unwatched", "strategy.canary.steps[0].bake: is 0", func(s *S) { s.Strategy = canary(deploy.CanaryStep{Weight: deploy.Whole, Bake: zero}) }},
 		{"just enough canaries", "", func(s *S) {

@@ -51,6 +51,7 @@ func (d Docker) warnVersion(p *problems) {
 
 func (s Service) warnStrategy(p *problems) {
 	judged := s.Analysis.On()
+	p.unwatched("bake", s.Bake, judged)
 	if r := s.Strategy.Rolling; r != nil {
 		if r.MaxSurge != nil && *r.MaxSurge == 0 && r.MaxUnavailable >= s.Instances && !s.Worker() {
 			p.add("strategy.rolling", "max_surge is 0 and every instance may be missing at once: requests are held while they are replaced, and fail after %s", s.HoldTimeout)
