@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/moby/moby/api/types/container"
+
+	"github.com/naru-deploy/naru/internal/platform"
 )
 
 // adopt notes the containers that carry our labels and that nothing is noted of: the folder was brought back from a backup, or lost
@@ -14,7 +16,7 @@ func (p *Platform) adopt(ctx context.Context) error {
 		return err
 	}
 	for id, c := range all {
-		if n, known := p.readNote(id); known && (n.Port != 0 || c.port == 0) || checkName(id) != nil {
+		if n, known := p.readNote(id); known && (n.Port != 0 || c.port == 0) || platform.CheckNames(id) != nil {
 			continue
 		}
 		if err := p.adoptOne(ctx, id); err != nil {

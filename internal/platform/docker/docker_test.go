@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -139,15 +138,11 @@ func service(p platformtest.Program, args ...string) deploy.Service {
 }
 
 func revision(number int, settings deploy.Service) deploy.Revision {
-	return deploy.Revision{
-		Service: "chat", ID: fmt.Sprintf("r%d", number), Version: fmt.Sprintf("%d.0", number), Settings: settings,
-	}
+	return platformtest.Revision(number, settings)
 }
 
 func spec(rev deploy.Revision, slot int) deploy.InstanceSpec {
-	return deploy.InstanceSpec{
-		Service: rev.Service, Revision: rev.ID, Version: rev.Version, Slot: slot, Settings: rev.Settings, Ports: testPorts,
-	}
+	return platformtest.Spec(rev, slot, testPorts)
 }
 
 // run prepares revision r1 with these settings and starts its first instance, which it returns.
@@ -168,35 +163,19 @@ func (b *bench) start(rev deploy.Revision, slot int) {
 	}
 }
 
-// find returns an instance that must be listed.
+// listed returns an instance that must be listed.
 func (b *bench) listed(id string) deploy.Instance {
 	b.t.Helper()
-	all, err := b.List(b.t.Context(), "")
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	for _, i := range all {
-		if i.ID == id {
-			return i
-		}
-	}
-	b.t.Fatalf("%s is not listed among %+v", id, all)
-	return deploy.Instance{}
+	return platformtest.Listed(b.t, b, id)
 }
 
 // await returns the instance once a condition holds for it.
-func (b *bench) await(id string, holds func(deploy.Instance) bool) (i deploy.Instance) {
+func (b *bench) await(id string, holds func(deploy.Instance) bool) deploy.Instance {
 	b.t.Helper()
-	platformtest.Eventually(b.t, func() error {
-		if i = b.listed(id); !holds(i) {
-			return fmt.Errorf("%s stays %+v", id, i)
-		}
-		return nil
-	})
-	return i
+	return platformtest.Await(b.t, b, id, holds)
 }
 
-func exited(i deploy.Instance) bool { return i.State == deploy.Exited }
+func exited(i deploy.Instance) bool { return platformtest.Exited(i) }
 
 // contains fails unless the text holds all of the words.
 func contains(t *testing.T, text string, words ...string) {

@@ -42,6 +42,9 @@ func (p *Platform) keepLog(ctx context.Context, c *seen) (err error) {
 		}
 	}
 	k := keeper{older: files[0], file: files[1]}
+	if err := k.open(); err != nil { // also of one that has printed nothing: its log is empty, not missing
+		return err
+	}
 	err = p.printed(ctx, c.container, client.ContainerLogsOptions{Since: since(last)}, k.write)
 	return errors.Join(err, k.err, k.close())
 }

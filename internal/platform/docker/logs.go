@@ -23,7 +23,7 @@ const followPause = 100 * time.Millisecond
 // lines of several instances sort as text. A reader that follows goes on when the instance is started again, and ends when
 // the context does or the log is removed.
 func (p *Platform) Logs(ctx context.Context, id string, o platform.LogOptions) (io.ReadCloser, error) {
-	if err := checkName(id); err != nil {
+	if err := platform.CheckNames(id); err != nil {
 		return nil, err
 	}
 	c, there, err := p.source(ctx, id)

@@ -144,16 +144,6 @@ func (p *Platform) promised(but string) (map[int]bool, error) {
 	return taken, nil
 }
 
-// checkName refuses names that cannot be the name of a file.
-func checkName(names ...string) error {
-	for _, name := range names {
-		if name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\x00") {
-			return fmt.Errorf("%q cannot be the name of a service, revision or instance: it would not be a file name", name)
-		}
-	}
-	return nil
-}
-
 // scope fills in the ${…} of one instance; the port is the container's own.
 func scope(id string, spec deploy.InstanceSpec) map[string]string {
 	names := map[string]string{"VERSION": spec.Version, "REVISION": spec.Revision, "INSTANCE": id, "PORT": ""}

@@ -46,7 +46,7 @@ func (r record) gone(service, revision, version string) error {
 // Prepare makes sure that the revision can be started now and later: it pulls the image if it has to, and records what it is.
 // Preparing a revision that is prepared checks that it still can be started, and fetches an image that was removed.
 func (p *Platform) Prepare(ctx context.Context, rev deploy.Revision) error {
-	if err := checkName(rev.Service, rev.ID); err != nil {
+	if err := platform.CheckNames(rev.Service, rev.ID); err != nil {
 		return err
 	}
 	d := rev.Settings.Docker
@@ -197,7 +197,7 @@ const glance = 5 * time.Second
 // Readiness reports whether the revision could be started now: nil, or what stands against it and what to do. Secrets are
 // looked for, but the commands that print some are not run: Examine does that.
 func (p *Platform) Readiness(rev deploy.Revision) error {
-	if err := checkName(rev.Service, rev.ID); err != nil {
+	if err := platform.CheckNames(rev.Service, rev.ID); err != nil {
 		return err
 	}
 	r, err := p.readRecord(rev.Service, rev.ID, rev.Version)

@@ -13,7 +13,7 @@ import (
 // was here before is only given up to be pruned. It refuses while an instance of it
 // runs; instances that have exited are forgotten with it.
 func (p *Platform) Remove(ctx context.Context, rev deploy.Revision) error {
-	if err := checkName(rev.Service, rev.ID); err != nil {
+	if err := platform.CheckNames(rev.Service, rev.ID); err != nil {
 		return err
 	}
 	unlock, err := p.busy.Lock(ctx, rev.Service+"/"+rev.ID)
@@ -25,21 +25,8 @@ func (p *Platform) Remove(ctx context.Context, rev deploy.Revision) error {
 	if _, err := os.Stat(dir); os.IsNotExist(err) {
 		return nil
 	}
-	instances, err := p.List(ctx, rev.Service)
-	if err != nil {
+	if err := platform.Vacate(ctx, p, rev); err != nil {
 		return err
-	}
-	for _, i := range instances {
-		if i.Revision == rev.ID && i.Live() {
-			return fmt.Errorf("remove %s %s: instance %s is %s; stop it first", rev.Service, rev.ID, i.ID, i.State)
-		}
-	}
-	for _, i := range instances {
-		if i.Revision == rev.ID {
-			if err := p.Stop(ctx, i.ID, 0); err != nil {
-				return err
-			}
-		}
 	}
 	if err := p.release(ctx, rev); err != nil {
 		return fmt.Errorf("remove %s %s: %w", rev.Service, rev.ID, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
 	"github.com/naru-deploy/naru/internal/secret"
 )
 
@@ -22,7 +23,7 @@ const portTries = 5
 // reason why it cannot is noted. It counts on: exits of earlier runs are kept until a run lasts for a minute or the
 // instance is stopped.
 func (p *Platform) Start(ctx context.Context, id string, spec deploy.InstanceSpec) error {
-	if err := checkName(id, spec.Service, spec.Revision); err != nil {
+	if err := platform.CheckNames(id, spec.Service, spec.Revision); err != nil {
 		return err
 	}
 	if spec.Settings.Docker == nil {

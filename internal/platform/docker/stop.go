@@ -11,6 +11,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"github.com/naru-deploy/naru/internal/platform"
 )
 
 // slack is how long the engine may take after the deadline to end what it was told to kill.
@@ -20,7 +22,7 @@ const slack = 10 * time.Second
 // until the revision is removed. An instance that does not exist is no error. When the context ends first the order stands, and
 // Run carries it out. Calling Stop again may shorten the grace but never prolongs it.
 func (p *Platform) Stop(ctx context.Context, id string, grace time.Duration) error {
-	if err := checkName(id); err != nil {
+	if err := platform.CheckNames(id); err != nil {
 		return err
 	}
 	if !p.knows(id) {

@@ -19,7 +19,7 @@ import (
 func (p *Platform) Holdings(ctx context.Context, service string) ([]platform.Holding, error) {
 	if service == "" {
 		service = "*"
-	} else if err := checkName(service); err != nil {
+	} else if err := platform.CheckNames(service); err != nil {
 		return nil, err
 	}
 	dirs, err := filepath.Glob(filepath.Join(p.dir, "revisions", service, "*"))
@@ -172,7 +172,7 @@ func (p *Platform) keptFor(tag string) (service, revision string, ours bool) {
 	rest, found := strings.CutPrefix(tag, "naru-kept/")
 	name, revision, cut := strings.Cut(rest, ":")
 	service, mine := strings.CutSuffix(name, "-"+p.server[:8])
-	return service, revision, found && cut && mine && checkName(service, revision) == nil
+	return service, revision, found && cut && mine && platform.CheckNames(service, revision) == nil
 }
 
 // oldLogs finds kept logs of instances that have ended, in which nothing was written since a moment.

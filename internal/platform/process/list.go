@@ -3,14 +3,13 @@
 package process
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
 )
 
 // List returns the instances of a service, or of all when service is empty, ordered by service, revision and slot.
@@ -35,14 +34,7 @@ func (p *Platform) List(ctx context.Context, service string) ([]deploy.Instance,
 		}
 		instances = append(instances, i)
 	}
-	slices.SortFunc(instances, func(a, b deploy.Instance) int {
-		return cmp.Or(
-			cmp.Compare(a.Service, b.Service),
-			cmp.Compare(deploy.Number(a.Revision), deploy.Number(b.Revision)),
-			cmp.Compare(a.Slot, b.Slot),
-			cmp.Compare(a.ID, b.ID),
-		)
-	})
+	platform.Sort(instances)
 	return instances, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/naru-deploy/naru/internal/platform"
@@ -121,13 +120,7 @@ func (p *Platform) sweep() {
 	}
 }
 
-// checkName refuses names that cannot be the name of a file.
-func checkName(name string) error {
-	if name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\x00") {
-		return fmt.Errorf("%q cannot be the name of a service, revision or instance: it would not be a file name", name)
-	}
-	return nil
-}
+func checkName(name string) error { return platform.CheckNames(name) }
 
 // claim takes the lock of an instance's folder, to change it while no shim can come to life. It fails with errLocked
 // when there is one. The file lock would refuse another goroutine of this process too, at once, so those queue

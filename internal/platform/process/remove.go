@@ -4,19 +4,19 @@ package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/naru-deploy/naru/internal/deploy"
+	"github.com/naru-deploy/naru/internal/platform"
 )
 
 // Remove deletes the revision's artifact, record and logs. It refuses while an instance of it runs; instances that
 // have exited are forgotten with it.
 func (p *Platform) Remove(ctx context.Context, rev deploy.Revision) error {
-	if err := errors.Join(checkName(rev.Service), checkName(rev.ID)); err != nil {
+	if err := platform.CheckNames(rev.Service, rev.ID); err != nil {
 		return err
 	}
 	unlock, err := p.busy.Lock(ctx, rev.Service+"/"+rev.ID)
@@ -24,21 +24,8 @@ func (p *Platform) Remove(ctx context.Context, rev deploy.Revision) error {
 		return fmt.Errorf("remove %s %s: %w", rev.Service, rev.ID, err)
 	}
 	defer unlock()
-	instances, err := p.List(ctx, rev.Service)
-	if err != nil {
+	if err := platform.Vacate(ctx, p, rev); err != nil {
 		return err
-	}
-	for _, i := range instances {
-		if i.Revision == rev.ID && i.Live() {
-			return fmt.Errorf("remove %s %s: instance %s is %s; stop it first", rev.Service, rev.ID, i.ID, i.State)
-		}
-	}
-	for _, i := range instances {
-		if i.Revision == rev.ID {
-			if err := p.Stop(ctx, i.ID, 0); err != nil {
-				return err
-			}
-		}
 	}
 	dir := p.revision(rev.Service, rev.ID)
 	if err := removeTree(dir); err != nil {
