@@ -86,7 +86,7 @@ func (s *stand) weighing(percent float64) {
 // steps back once without blame, and goes on from there when all is well again.
 func TestSharedDependencyStepsBack(t *testing.T) {
 	t.Parallel()
-	s := serving(t, "3.0", `{canary: {steps: [{weight: 20%, bake: 1s}, {weight: 40%, bake: 1s}, {weight: 60%, bake: 10s}, 100%], bake: 1s}}`, unhurried) // long enough at 60% for somebody to see it there
+	s := serving(t, "3.0", `{canary: {steps: [{weight: 20%, bake: 1s}, {weight: 40%, bake: 1s}, {weight: 60%, bake: 3s}, 100%], bake: 1s}}`, unhurried) // three times as long at 60%: somebody must see it there
 	load := s.crowd(200)
 	s.served(load, "3.0", 600)
 	s.must(0, "deploy", "chat", "3.1", "--detach")
