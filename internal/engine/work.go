@@ -170,7 +170,9 @@ func listensAt(instances []deploy.Instance, port deploy.Port) bool {
 
 // unprepared notes why a revision cannot start. For a candidate that ends its rollout; stable is tried again later.
 func (l *loop) unprepared(revision string, err error) {
-	l.e.log.Error("prepare", "service", l.name, "revision", revision, "error", err)
+	if l.work.unready[revision] != err.Error() { // every few seconds, for as long as it lasts
+		l.e.log.Error("prepare", "service", l.name, "revision", revision, "error", err)
+	}
 	l.work.prepared[revision] = deploy.Prepared{Err: err.Error()}
 	l.work.unready[revision] = err.Error()
 	if r, open := l.state.Open(); open && r.To == revision {

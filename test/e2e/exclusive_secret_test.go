@@ -57,7 +57,7 @@ func TestExclusiveWithSecretOfCommand(t *testing.T) {
 	r := s.deploy(2, "chat", "3.2-crash")
 	clean(t, load.Stop())
 	whole(t, r, deploy.RolledBack)
-	contains(t, "the reason is", r.Reason, "was not healthy", "after requests began to wait")
+	contains(t, "the reason is", r.Reason, "was not healthy", "after requests began to wait", "it ended with exit status 1")
 	if now := asked("alone"); now != first+1 {
 		t.Errorf("while requests waited the safe was asked %d times, want once, for the second start of what had crashed", now-first)
 	}
