@@ -11,11 +11,17 @@ import (
 
 // A port that a program always has is waited for while its last holder lets go of it, and otherwise refused by name.
 func TestFixedPort(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// Not a port of the kernel's choice: as soon as it is free, the kernel may give it to somebody's connection.
+	var l net.Listener
+	port, err := 24960, error(nil)
+	for ; port < 24980; port++ {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
 	var p Ports
 	kept := 0
 	keep := func(port int) error { kept = port; return nil }
