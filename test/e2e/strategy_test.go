@@ -18,7 +18,8 @@ func chat(instances int, strategy string) string {
     stop_timeout: 3s
     deadline: 60s
     strategy: %s
-`, instances, strategy)
+    analysis: %s
+`, instances, strategy, unhurried)
 }
 
 var strategies = map[string]string{
