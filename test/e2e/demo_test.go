@@ -77,8 +77,7 @@ type told struct {
 }
 
 // The whole demo: three strategies succeed, the bad version goes back, no request fails that should not, nothing stays.
-func TestDemoTellsAllThreeStories(t *testing.T) {
-	t.Parallel()
+func TestDemoTellsAllThreeStories(t *testing.T) { // alone: its load test asks for a p99
 	cmd := demo(t, "../..", "--json")
 	var story bytes.Buffer
 	cmd.Stderr = &story

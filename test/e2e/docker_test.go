@@ -25,8 +25,7 @@ func chatImage(instances int, strategy string) string {
     stop_timeout: 3s
     deadline: 60s
     strategy: %s
-    analysis: %s
-`, instances, strategy, unhurried)
+`, instances, calm(strategy))
 }
 
 // containers are what one engine has, with the steps of these tests.
@@ -218,7 +217,7 @@ func TestEngineRestartsDuringARollout(t *testing.T) {
 // A tag that names another image by now is a new revision of the same version, and one that does not is nothing to do.
 func TestMovedTag(t *testing.T) {
 	c := containersOf(t, 2)
-	c.write(strings.Replace(chatImage(1, `{rolling: {bake: 100ms}}`), unhurried, "{enabled: false}", 1))
+	c.write(chatImage(1, "{rolling: {bake: 100ms}}\n    analysis: {enabled: false}"))
 	c.deploy(0, "chat", "3.0")
 	contains(t, "the same again says", c.must(0, "deploy", "chat", "3.0"), "nothing to do")
 	program, err := dockertest.Build(t.TempDir(), "../../examples/chat")

@@ -205,7 +205,7 @@ func TestManyDeploysLeaveNothing(t *testing.T) {
 	deploys := number(t, "NARU_SOAK", 12)
 	strategy := map[int]string{0: `{rolling: {max_surge: 2, bake: 1ms}}`, 1: `{canary: {steps: [50%, 100%], bake: 1ms}}`, 2: `{blue_green: {bake: 1ms}}`}
 	file := func(i int) string {
-		return strings.ReplaceAll(keeper(strategy[i%3]), "drain_timeout: 3s", "drain_timeout: 1s\n    analysis: {enabled: false}")
+		return strings.ReplaceAll(keeper(strategy[i%3]+"\n    analysis: {enabled: false}"), "drain_timeout: 3s", "drain_timeout: 1s")
 	}
 	s := start(t, file(0))
 	s.deploy(0, "chat", "3.0")

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,8 +19,15 @@ func chat(instances int, strategy string) string {
     stop_timeout: 3s
     deadline: 60s
     strategy: %s
-    analysis: %s
-`, instances, strategy, unhurried)
+`, instances, calm(strategy))
+}
+
+// calm adds to a strategy how its versions are judged, where it does not say so itself.
+func calm(strategy string) string {
+	if strings.Contains(strategy, "analysis:") {
+		return strategy
+	}
+	return strategy + "\n    analysis: " + unhurried
 }
 
 var strategies = map[string]string{
