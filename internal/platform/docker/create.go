@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -218,7 +217,7 @@ func (p *Platform) discard(ctx context.Context, id string) error {
 		case err == nil || errdefs.IsNotFound(err):
 			return nil
 		case !errdefs.IsConflict(err): // else it is being removed already
-			return errors.Join(fmt.Errorf("remove container %.12s", id), explain(err))
+			return fmt.Errorf("remove container %.12s: %w", id, explain(err))
 		}
 		select {
 		case <-ctx.Done():
