@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,19 +10,19 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// strays is an error for each earlier name of this state folder under which the engine still has containers: the file that held the name
+// strays returns an error for each earlier name of this state folder under which the engine still has containers: the file that held the name
 // was lost, so nobody attends to them, and they run for ever. They are only told of. Another naru in a container of its own may call its
 // folder the same, and the file may come back from a backup.
-func (p *Platform) strays(ctx context.Context) error {
+func (p *Platform) strays(ctx context.Context) (told []error, err error) {
 	api, err := p.engine.api()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	listed, err := api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", labelFolder+"="+p.dir)})
 	if err != nil {
-		return explain(err)
+		return nil, explain(err)
 	}
 	of := make(map[string][]string)
 	for _, c := range listed.Items {
@@ -31,15 +30,14 @@ func (p *Platform) strays(ctx context.Context) error {
 			of[server] = append(of[server], containerName(c))
 		}
 	}
-	var all []error
 	for _, server := range slices.Sorted(maps.Keys(of)) {
 		tags, err := p.tagsOf(ctx, server)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		all = append(all, p.stray(server, of[server], tags))
+		told = append(told, p.stray(server, of[server], tags))
 	}
-	return errors.Join(all...)
+	return told, nil
 }
 
 // stray says what there is of an earlier name of the folder, and what to do about it.

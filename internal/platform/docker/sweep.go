@@ -46,15 +46,21 @@ func (p *Platform) Holdings(ctx context.Context, service string) ([]platform.Hol
 // that is gone, and what instances that have ended printed before a moment. What it returns is gone, unless dry; what stays, and why, is
 // the error, which may join several and does not keep it from the rest.
 func (p *Platform) Sweep(ctx context.Context, logsBefore time.Time, dry bool) (out []platform.Leftover, err error) {
-	if !p.used() {
-		return nil, nil
+	if !p.used() { // but the whole folder may have been lost
+		ctx, cancel := context.WithTimeout(ctx, glance)
+		defer cancel()
+		told, _ := p.strays(ctx) // there may be no engine, and nothing here needs one
+		return nil, errors.Join(told...)
 	}
 	for _, sweep := range []func() ([]platform.Leftover, error){
 		func() ([]platform.Leftover, error) { return p.stillborn(ctx, dry) },
 		func() ([]platform.Leftover, error) { return p.halfFetched(ctx, dry) },
 		func() ([]platform.Leftover, error) { return p.idleTags(ctx, dry) },
 		func() ([]platform.Leftover, error) { return p.oldLogs(logsBefore, dry) },
-		func() ([]platform.Leftover, error) { return nil, p.strays(ctx) },
+		func() ([]platform.Leftover, error) {
+			told, err := p.strays(ctx)
+			return nil, errors.Join(append(told, err)...)
+		},
 	} {
 		found, failed := sweep()
 		out, err = append(out, found...), errors.Join(err, failed)

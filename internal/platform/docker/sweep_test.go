@@ -250,6 +250,15 @@ func TestSweepTellsOfStrays(t *testing.T) {
 		}
 		contains(t, err.Error(), "containers that nobody attends to", name, b.server, "docker rm -f "+before+" && docker image rm "+tag)
 	}
+	if err := os.Rename(filepath.Join(b.dir, "revisions"), filepath.Join(b.dir, "revisions.lost")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Sweep(t.Context(), time.Time{}, true); err == nil || p.used() {
+		t.Error("where the whole folder is lost nothing is said")
+	}
+	if err := os.Rename(filepath.Join(b.dir, "revisions.lost"), filepath.Join(b.dir, "revisions")); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := b.Sweep(t.Context(), time.Time{}, true); err != nil {
 		t.Errorf("to whom they belong nothing is to be said: %v", err)
 	}
