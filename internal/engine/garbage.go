@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
@@ -34,7 +36,14 @@ func (c *Collection) add(items ...Garbage) {
 	}
 }
 
+// note takes what an error says; of several that were joined each is a note of its own.
 func (c *Collection) note(err error) {
+	if many, joined := err.(interface{ Unwrap() []error }); joined && err.Error() == errors.Join(many.Unwrap()...).Error() {
+		for _, one := range many.Unwrap() {
+			c.note(one)
+		}
+		return
+	}
 	if err != nil {
 		c.Notes = append(c.Notes, err.Error())
 	}
@@ -46,8 +55,10 @@ const (
 	oldLog = 90 * 24 * time.Hour
 )
 
-// keepHouse removes by itself what is certainly nobody's, at the start and then once an hour.
+// keepHouse removes by itself what is certainly nobody's, at the start and then once an hour. What stands against it is said when it
+// begins to, not every hour.
 func (e *Engine) keepHouse(ctx context.Context) {
+	var said []string
 	for {
 		c := Collection{Items: []Garbage{}}
 		e.orphans(ctx, &c, false, true)
@@ -56,10 +67,11 @@ func (e *Engine) keepHouse(ctx context.Context) {
 			e.log.Info("removed what nobody needs", "kind", g.Kind, "name", g.Name, "bytes", g.Bytes, "why", g.Why)
 		}
 		for _, n := range c.Notes {
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !slices.Contains(said, n) {
 				e.log.Warn("remove what nobody needs", "error", n)
 			}
 		}
+		said = c.Notes
 		rest(ctx, houseEvery)
 		if ctx.Err() != nil {
 			return
@@ -144,10 +156,13 @@ func (e *Engine) orphans(ctx context.Context, c *Collection, dry, certain bool) 
 		if o := e.owner(ctx, i.Service, i.Revision); o.service || certain && !o.past {
 			continue
 		}
-		c.add(Garbage{Kind: "instance", Service: i.Service, Revision: i.Revision, Name: i.ID, Why: "its service " + unknownHere})
 		if !dry {
-			c.note(e.o.Platform.Stop(ctx, i.ID, 10*time.Second))
+			if err := e.o.Platform.Stop(ctx, i.ID, 10*time.Second); err != nil {
+				c.note(err)
+				continue
+			}
 		}
+		c.add(Garbage{Kind: "instance", Service: i.Service, Revision: i.Revision, Name: i.ID, Why: "its service " + unknownHere})
 	}
 	held, err := e.o.Platform.Holdings(ctx, "") // before anybody is asked who knows it: what is new is known before it is made
 	c.note(err)

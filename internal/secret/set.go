@@ -50,6 +50,16 @@ func (s Set) With(values map[string]string) Set {
 	return both
 }
 
+// Hiding returns a set that puts [as] in the place of these texts as well, and gives nobody more values. It is for values whose names
+// may themselves be what must not be seen. Where a variable of the set has such a text, it is named.
+func (s Set) Hiding(as string, texts ...string) Set {
+	more := Set{Warnings: s.Warnings, values: s.values, marks: slices.Clone(s.marks)}
+	for _, text := range texts {
+		more.mark(as, text)
+	}
+	return more
+}
+
 func (s *Set) add(name, value string, hide ...string) {
 	if s.values == nil {
 		s.values = make(map[string]string)
@@ -59,11 +69,15 @@ func (s *Set) add(name, value string, hide ...string) {
 		hide = []string{value}
 	}
 	for _, text := range hide {
-		s.marks = append(s.marks, mark{name, text})
-		for line := range strings.Lines(text) { // of a key in several lines each is worth hiding
-			if line = strings.TrimSpace(line); line != text {
-				s.marks = append(s.marks, mark{name, line})
-			}
+		s.mark(name, text)
+	}
+}
+
+func (s *Set) mark(as, text string) {
+	s.marks = append(s.marks, mark{as, text})
+	for line := range strings.Lines(text) { // of a key in several lines each is worth hiding
+		if line = strings.TrimSpace(line); line != text {
+			s.marks = append(s.marks, mark{as, line})
 		}
 	}
 }

@@ -73,6 +73,15 @@ func TestWith(t *testing.T) {
 	}
 }
 
+func TestHiding(t *testing.T) {
+	var s Set
+	s.add("A", "own value")
+	more := s.Hiding("file", "own value", "of the file")
+	if got := more.Redact("own value of the file"); got != "[A] [file]" || more.String() != "A" || s.Redact("of the file") != "of the file" {
+		t.Errorf("%q, %s, and before %s", got, more, s.Redact("of the file"))
+	}
+}
+
 func TestDigests(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	one, err := OpenKey(path)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -18,7 +19,10 @@ import (
 )
 
 // values are what must be seen nowhere: of a file, before and after it changes, of a command, and of serve's environment.
-var values = []string{"opal-file-7731-one", "opal-file-7731-two", "opal-command-2290", "opal-environment-5548", "opal-envfile-9914"}
+var values = []string{"opal-file-7731-one", "opal-file-7731-two", "opal-command-2290", "opal-environment-5548", "opal-envfile-9914", broken}
+
+// broken is the second line of a key that somebody has pasted into an env_file.
+const broken = "opal+broken+4407"
 
 // openly is a value that is no secret: where it is not found, this test could not fail.
 const openly = "open-to-all-1846"
@@ -274,6 +278,22 @@ func (h *hider) crash() {
 	})
 }
 
+// crashed kills an instance whose env_file is broken, and waits until it is said why it cannot run again.
+func (h *hider) crashed() {
+	h.t.Helper()
+	victim := h.status("chat").Instances[0]
+	if err := syscall.Kill(victim.PID, syscall.SIGTERM); err != nil {
+		h.t.Fatal(err)
+	}
+	h.until(20*time.Second, "it is said why "+victim.ID+" does not run", func() error {
+		if out := h.says(0, "status", "chat", "--json"); !strings.Contains(out, "env:2: is no NAME=value line") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	h.everything() // as long as it lasts, too
+}
+
 // Secrets reach the programs, and are seen nowhere else: not in files, logs, events, answers, receipts, nor in arguments.
 func TestSecretsOfProcesses(t *testing.T) {
 	h := hides(t)
@@ -299,6 +319,13 @@ func TestSecretsOfContainers(t *testing.T) {
 	h.put(t, "env", "OTHER="+values[4]+"-edited\n")
 	contains(t, "a deploy with another env_file says", h.says(0, "deploy", "chat", "3.0", "--json"), `"outcome":"`+string(deploy.Promoted))
 	h.given("OTHER=" + values[4] + "-edited")
+	h.put(t, "env", "OTHER="+values[4]+"-edited\n"+broken+"\n")
+	for command, status := range map[string]int{"deploy chat 3.2": 1, "deploy chat 3.2 --json": 1, "rollback chat": 1, "rollback chat --drill": 2} {
+		contains(t, command+" with a broken env_file says", h.says(status, strings.Fields(command)...), h.folder+"/env:2: is no NAME=value line")
+	}
+	h.crashed()
+	h.put(t, "env", "OTHER="+values[4]+"-edited\n")
+	h.rest("chat", "3.0", 2)
 	clean(t, load.Stop())
 	h.everything()
 }

@@ -24,7 +24,8 @@ const (
 	labelInstance = "naru.instance"
 	labelSlot     = "naru.slot"
 	labelPort     = "naru.port"    // on 127.0.0.1; 0: a worker
-	labelSecrets  = "naru.secrets" // names of variables that must not be repeated
+	labelSecrets  = "naru.secrets" // names of variables of env that must not be repeated; older servers wrote those of env_file too
+	labelOpen     = "naru.open"    // with an env_file: names of all variables that may be; those of the file are told to nobody
 )
 
 // seen is a container of ours, as the engine describes it at one moment.
@@ -109,13 +110,19 @@ func (p *Platform) describe(c container.InspectResponse) *seen {
 // hidden are the secrets of a container, which the engine knows.
 func hidden(c *container.Config) secret.Set {
 	names := strings.Fields(c.Labels[labelSecrets])
-	values := make(map[string]string, len(names))
+	text, filed := c.Labels[labelOpen]
+	open := strings.Fields(text)
+	var s secret.Set
 	for _, pair := range c.Env {
-		if name, value, _ := strings.Cut(pair, "="); slices.Contains(names, name) {
-			values[name] = value
+		name, value, _ := strings.Cut(pair, "=")
+		switch {
+		case slices.Contains(names, name):
+			s = s.Hiding(name, value)
+		case filed && !slices.Contains(open, name):
+			s = s.Hiding(envFile, value)
 		}
 	}
-	return secret.Set{}.With(values)
+	return s
 }
 
 // moment reads a time of the engine, which writes year 1 for never.

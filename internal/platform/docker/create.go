@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -61,7 +60,7 @@ func (p *Platform) container(id string, spec deploy.InstanceSpec, r record, own 
 	d, names := spec.Settings.Docker, scope(id, spec)
 	config := &container.Config{
 		Image: r.ID, Hostname: hostname(id), User: d.User, Env: environ(d, own, names), StopSignal: d.StopSignal,
-		Labels: p.labels(id, spec, own, port), Healthcheck: check(spec.Settings, names, r),
+		Labels: p.labels(id, spec, own, port, r), Healthcheck: check(spec.Settings, names, r),
 	}
 	for _, word := range d.Command {
 		config.Cmd = append(config.Cmd, platform.Expand(word, names))
@@ -121,7 +120,7 @@ func environ(d *deploy.Docker, own finding, names map[string]string) (pairs []st
 	return pairs
 }
 
-func (p *Platform) labels(id string, spec deploy.InstanceSpec, own finding, port int) map[string]string {
+func (p *Platform) labels(id string, spec deploy.InstanceSpec, own finding, port int, r record) map[string]string {
 	labels := maps.Clone(spec.Settings.Docker.Labels)
 	if labels == nil {
 		labels = make(map[string]string)
@@ -130,10 +129,31 @@ func (p *Platform) labels(id string, spec deploy.InstanceSpec, own finding, port
 		labelServer: p.server, labelFolder: p.dir, labelService: spec.Service, labelRevision: spec.Revision, labelVersion: spec.Version,
 		labelInstance: id, labelSlot: strconv.Itoa(spec.Slot), labelPort: strconv.Itoa(port),
 	})
-	if names := own.all().Names(); names != nil {
+	if names := own.secrets.Names(); names != nil {
 		labels[labelSecrets] = strings.Join(names, " ")
 	}
+	if len(own.file) > 0 {
+		labels[labelOpen] = strings.Join(shown(spec.Settings.Docker, own, r), " ")
+	}
 	return labels
+}
+
+// shown names the variables of a container that are no secrets. What the image brings counts only as far as the file says nothing
+// of it.
+func shown(d *deploy.Docker, own finding, r record) []string {
+	names := []string{"NARU_INSTANCE", "NARU_REVISION", "NARU_VERSION", "PORT"}
+	for name := range d.Env {
+		if _, secret := own.secrets.Value(name); !secret {
+			names = append(names, name)
+		}
+	}
+	for _, name := range r.Env {
+		if _, filed := own.file[name]; !filed {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 const (
@@ -197,7 +217,7 @@ func (p *Platform) discard(ctx context.Context, id string) error {
 		case err == nil || errdefs.IsNotFound(err):
 			return nil
 		case !errdefs.IsConflict(err): // else it is being removed already
-			return errors.Join(fmt.Errorf("remove container %.12s", id), explain(err))
+			return fmt.Errorf("remove container %.12s: %w", id, explain(err))
 		}
 		select {
 		case <-ctx.Done():

@@ -133,7 +133,9 @@ func ask(ctx context.Context, helper, server string) (*registry.AuthConfig, erro
 		if errors.Is(err, exec.ErrNotFound) {
 			return nil, fmt.Errorf("%s, which docker's config.json asks for credentials, is not in PATH; install it, or log in without it", program)
 		}
-		return nil, fmt.Errorf("%s has failed: %w: %s", program, err, strings.TrimSpace(out.String()+said.String()))
+		// Not its standard output, on which it may have printed a password before it failed.
+		text := cmp.Or(strings.TrimSpace(said.String()), fmt.Sprintf("run it by hand to see why: echo %s | %s get", server, program))
+		return nil, fmt.Errorf("%s has failed: %w: %s", program, err, text)
 	}
 	var got struct{ Username, Secret string }
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {

@@ -27,6 +27,8 @@ case "$server" in
 	https://index.docker.io/v1/) echo '{"Username": "hub", "Secret": "one"}';;
 	token.test) echo '{"Username": "<token>", "Secret": "two"}';;
 	broken.test) echo 'the safe is locked' >&2; exit 1;;
+	half.test) echo '{"Username": "ada", "Secret": "three"'; echo 'the disk is full' >&2; exit 3;;
+	mute.test) echo '{"Username": "ada", "Secret": "three"'; exit 4;;
 	odd.test) echo 'password three';;
 	*) echo 'credentials not found in native keychain'; exit 1;;
 esac`)
@@ -44,6 +46,8 @@ esac`)
 		"empty.test":    "",
 		"unknown.test":  "",
 		"broken.test":   "docker-credential-safe has failed: exit status 1: the safe is locked",
+		"half.test":     "docker-credential-safe has failed: exit status 3: the disk is full",
+		"mute.test":     "docker-credential-safe has failed: exit status 4: run it by hand to see why: echo mute.test | docker-credential-safe get",
 		"odd.test":      "docker-credential-safe has answered what cannot be understood",
 		"evil.test":     `"../../bin/sh" is no name of a credential helper; correct docker's config.json`,
 		"damaged.test":  "the credentials for damaged.test in docker's config.json are damaged; run docker login damaged.test again",

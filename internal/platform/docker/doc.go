@@ -14,5 +14,6 @@
 // one before, and of one that is stopped, are kept in a file, so no container that has ended is left lying about.
 //
 // The engine is asked for the first time when a revision is prepared that runs in containers. Until then this room does
-// nothing, so a machine without Docker does not notice it.
+// nothing, so a machine without Docker does not notice it; only a sweep has a look for containers of a folder that was lost, and says
+// nothing when there is no engine.
 package docker

@@ -12,7 +12,8 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 const maxEnvFile = 1 << 20 // bytes
 
 // readEnvFile reads lines of NAME=value, as the docker command does: the value is taken as it stands, quotes included; a NAME
-// alone has the server's own value, if it has one. Errors name the line and never the value. An empty path has no variables.
+// alone has the server's own value, if it has one. Errors name the line by its number and repeat nothing of it: where a value of
+// several lines was pasted in, such as a key, its second line looks like a name. An empty path has no variables.
 func readEnvFile(path string) (map[string]string, error) {
 	if path == "" {
 		return nil, nil
@@ -36,9 +37,9 @@ func readEnvFile(path string) (map[string]string, error) {
 		name, value, given := strings.Cut(line, "=")
 		switch {
 		case !variableName.MatchString(name):
-			return nil, fmt.Errorf("%s:%d: %q is no name for an environment variable; write NAME=value", path, number, name)
+			return nil, fmt.Errorf("%s:%d: is no NAME=value line; a value of several lines belongs into env: {NAME: {file: …}}", path, number)
 		case name == "PORT" || strings.HasPrefix(name, "NARU_"):
-			return nil, fmt.Errorf("%s:%d: %s is set by naru for each instance; choose another name", path, number, name)
+			return nil, fmt.Errorf("%s:%d: PORT and NARU_… are set by naru for each instance; choose another name", path, number)
 		case strings.ContainsRune(value, 0):
 			return nil, fmt.Errorf("%s:%d: the value holds a NUL character, which no program can be given", path, number)
 		}

@@ -160,7 +160,10 @@ func (p *Platform) dropFetch(ctx context.Context, service, revision string, dry 
 	if dry {
 		return found, nil
 	}
-	return found, p.abandon(ctx, service, revision)
+	if err := p.abandon(ctx, service, revision); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // markFetched notes with every revision of an image that naru has pulled it, so that it goes with the last of them.

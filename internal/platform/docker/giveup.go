@@ -2,10 +2,15 @@ package docker
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/naru-deploy/naru/internal/platform"
@@ -39,7 +44,7 @@ func (p *Platform) giveUp(ctx context.Context, service, revision string, r recor
 		} else if now == nil || r.ID != "" && now.id != r.ID {
 			continue // it is gone, or the name has moved to another image
 		}
-		if err := p.untag(ctx, name); err != nil {
+		if err := p.untag(ctx, name); err != nil && !errors.Is(err, errUsed) { // that one a sweep takes when it can
 			return err
 		}
 	}
@@ -50,17 +55,26 @@ func (p *Platform) giveUp(ctx context.Context, service, revision string, r recor
 	return nil
 }
 
-// untag removes a name of an image, and the image with its last name. One that a container uses stays.
+// errUsed is why a name of an image stays: it is the last one, and a container is made of the image.
+var errUsed = errors.New("a container uses it")
+
+// untag removes a name of an image, and the image with its last name. One that a container uses stays, which is errUsed.
 func (p *Platform) untag(ctx context.Context, name string) error {
 	api, err := p.engine.api()
 	if err != nil {
 		return err
 	}
 	_, err = api.ImageRemove(ctx, name, client.ImageRemoveOptions{PruneChildren: true})
-	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
+	switch {
+	case err == nil || errdefs.IsNotFound(err):
 		return nil
+	case !errdefs.IsConflict(err):
+		return explain(err)
 	}
-	return explain(err)
+	if found, err := p.image(ctx, name); err != nil || found == nil { // the name went, and the image has others
+		return err
+	}
+	return errUsed
 }
 
 // alone reports whether a revision is the only one with its image, and no container of anybody is made of it.
@@ -70,17 +84,36 @@ func (p *Platform) alone(ctx context.Context, service, revision string, r record
 			return false, nil
 		}
 	}
+	users, _, err := p.users(ctx, r.ID)
+	return len(users) == 0, err
+}
+
+// users names the containers, of whomever, that are made of an image; ours: one of them is this server's.
+func (p *Platform) users(ctx context.Context, image string) (names []string, ours bool, err error) {
 	api, err := p.engine.api()
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	users, err := api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("ancestor", r.ID)})
+	listed, err := api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("ancestor", image)})
 	if err != nil {
-		return false, explain(err)
+		return nil, false, explain(err)
 	}
-	return len(users.Items) == 0, nil
+	for _, c := range listed.Items {
+		names = append(names, containerName(c))
+		ours = ours || c.Labels[labelServer] == p.server
+	}
+	slices.Sort(names)
+	return names, ours, nil
+}
+
+// containerName is the name by which people know a container; its ID when it has none.
+func containerName(c container.Summary) string {
+	if len(c.Names) == 0 {
+		return fmt.Sprintf("%.12s", c.ID)
+	}
+	return strings.TrimPrefix(c.Names[0], "/")
 }
 
 // records returns what is recorded of all revisions, by folder.

@@ -17,6 +17,7 @@ import (
 type image struct {
 	id, digest   string
 	system, arch string
+	env          []string      // names of the variables that it sets
 	checked      bool          // it has a HEALTHCHECK
 	checkEvery   time.Duration // 0: the engine's default
 	bytes        int64
@@ -44,6 +45,12 @@ func (p *Platform) image(ctx context.Context, name string) (*image, error) {
 			if repo, _, ok := strings.Cut(d, "@"); ok && strings.HasPrefix(name, repo) {
 				i.digest = d
 			}
+		}
+	}
+	if c := found.Config; c != nil {
+		for _, pair := range c.Env {
+			name, _, _ := strings.Cut(pair, "=")
+			i.env = append(i.env, name)
 		}
 	}
 	if c := found.Config; c != nil && c.Healthcheck != nil && len(c.Healthcheck.Test) > 0 && c.Healthcheck.Test[0] != "NONE" {

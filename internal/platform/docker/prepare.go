@@ -18,6 +18,7 @@ type record struct {
 	Image      string            `json:"image"`                 // as the file named it
 	ID         string            `json:"id"`                    // what that was: this runs, wherever the tag points now
 	Digest     string            `json:"digest,omitempty"`      // name@sha256:… by which a registry has it
+	Env        []string          `json:"env,omitempty"`         // names of the variables that the image itself sets
 	Secrets    map[string]string `json:"secrets,omitempty"`     // keyed digests, by place in the settings
 	Checked    bool              `json:"checked,omitempty"`     // the image has a HEALTHCHECK
 	CheckEvery time.Duration     `json:"check_every,omitempty"` // its interval; 0: the engine's default
@@ -124,7 +125,7 @@ func (p *Platform) capture(ctx context.Context, rev deploy.Revision) (err error)
 		if err := p.fits(ctx, found); err != nil {
 			return err
 		}
-		r.ID, r.Digest, r.Checked, r.CheckEvery = found.id, found.digest, found.checked, found.checkEvery
+		r.ID, r.Digest, r.Env, r.Checked, r.CheckEvery = found.id, found.digest, found.env, found.checked, found.checkEvery
 		if there, err := p.hold(ctx, rev, r); there || err != nil {
 			return err
 		}

@@ -28,8 +28,11 @@ type finding struct {
 	file    map[string]string // of env_file
 }
 
-// all are the secrets of both: what stands in an env_file is treated as secret, because much of it is.
-func (f finding) all() secret.Set { return f.secrets.With(f.file) }
+// all are the secrets of both: what stands in an env_file is treated as secret, because much of it is. So are the names there: a line
+// of a key that ends in = passes for a variable, so whoever reads a message is told of the file alone.
+func (f finding) all() secret.Set {
+	return f.secrets.Hiding(envFile, slices.Collect(maps.Values(f.file))...)
+}
 
 // find looks for the values of a revision's environment that its settings only point to. names are those of one instance;
 // digests are made without any, because they are the revision's. A glance runs no command, and a start none whose answer it is given early.

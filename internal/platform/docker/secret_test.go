@@ -8,11 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/platform/docker/dockertest"
 	"github.com/naru-deploy/naru/internal/platform/platformtest"
+	"github.com/naru-deploy/naru/internal/secret"
 )
 
 // changes fails unless these places have changed, and nothing stands against a start.
@@ -34,7 +36,8 @@ func TestEnvFileIsNotKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("SECRET=marlin-2204\nLEVEL=low\n")
+	const piece = "bWFybGlu" // of a key that was pasted in: with the = at its end it passes for a variable
+	write("SECRET=marlin-2204\nLEVEL=low\n" + piece + "==\n")
 	s := service(platformtest.Confess)
 	s.Docker.EnvFile = file
 	s.Docker.Env = map[string]deploy.Variable{"LEVEL": {Text: "high"}}
@@ -44,20 +47,20 @@ func TestEnvFileIsNotKept(t *testing.T) {
 	}
 	b.changes(rev)
 	b.start(rev, 1)
-	contains(t, b.await("chat-r1-1", exited).Reason, "cannot log in as ada:[SECRET]@db")
+	contains(t, b.await("chat-r1-1", exited).Reason, "cannot log in as ada:[docker.env_file]@db")
 	c, err := b.api.ContainerInspect(t.Context(), b.name("chat-r1-1"), client.ContainerInspectOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	env := c.Container.Config.Env
-	if !slices.Contains(env, "SECRET=marlin-2204") || !slices.Contains(env, "LEVEL=high") || fmt.Sprint(c.Container.Config.Labels[labelSecrets]) != "LEVEL SECRET" {
+	if !slices.Contains(env, "SECRET=marlin-2204") || !slices.Contains(env, "LEVEL=high") || strings.Contains(fmt.Sprint(c.Container.Config.Labels), piece) {
 		t.Errorf("the container has %q, %v", env, c.Container.Config.Labels)
 	}
 	text, err := os.ReadFile(b.recordFile("chat", "r1"))
 	if err != nil || strings.Contains(string(text), "marlin") || !strings.Contains(string(text), `"docker.env_file": "`) {
 		t.Errorf("%s, %v", text, err)
 	}
-	write("# a comment\nLEVEL=low\nSECRET=marlin-2204\n")
+	write("# a comment\nLEVEL=low\n" + piece + "==\nSECRET=marlin-2204\n")
 	b.changes(rev)
 	write("SECRET=marlin-2205\nLEVEL=low\n")
 	b.changes(rev, "docker.env_file")
@@ -73,6 +76,35 @@ func TestEnvFileIsNotKept(t *testing.T) {
 			t.Fatal("the file is gone, and nothing is said")
 		}
 		contains(t, err.Error(), "docker.env_file: open "+file+": no such file or directory; make it on the machine that naru serves on")
+	}
+}
+
+// What a container must not repeat is known by its labels alone: also of one that an older server has labelled.
+func TestHiddenByLabels(t *testing.T) {
+	said := "of the env, of the file, in the open, by the image"
+	env := []string{"A=of the env", "B=of the file", "C=in the open", "D=by the image"}
+	for _, test := range []struct {
+		labels map[string]string
+		want   string
+	}{
+		{nil, said},
+		{map[string]string{labelSecrets: "A"}, "[A], of the file, in the open, by the image"},
+		{map[string]string{labelSecrets: "A B"}, "[A], [B], in the open, by the image"},
+		{map[string]string{labelSecrets: "A", labelOpen: "C D"}, "[A], [docker.env_file], in the open, by the image"},
+		{map[string]string{labelOpen: ""}, "[docker.env_file], [docker.env_file], [docker.env_file], [docker.env_file]"},
+	} {
+		if got := hidden(&container.Config{Env: env, Labels: test.labels}).Redact(said); got != test.want {
+			t.Errorf("%v: %s", test.labels, got)
+		}
+	}
+}
+
+// Beside an env_file, what is no secret is still repeated as it is: texts of env, and what the image sets.
+func TestShownBesideEnvFile(t *testing.T) {
+	d := &deploy.Docker{Env: map[string]deploy.Variable{"LEVEL": {Text: "high"}, "KEY": {File: "/key"}}}
+	own := finding{secrets: secret.Set{}.With(map[string]string{"KEY": "x"}), file: map[string]string{"LEVEL": "low", "LANG": "de", "SECRET": "x"}}
+	if got := shown(d, own, record{Env: []string{"PATH", "LANG"}}); fmt.Sprint(got) != "[LEVEL NARU_INSTANCE NARU_REVISION NARU_VERSION PATH PORT]" {
+		t.Error(got)
 	}
 }
 

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,26 +43,35 @@ func (p *Platform) Holdings(ctx context.Context, service string) ([]platform.Hol
 }
 
 // Sweep deletes containers of this server that never ran, images whose pull came to nothing, tags that keep an image for a revision
-// that is gone, and what instances that have ended printed before a moment.
+// that is gone, and what instances that have ended printed before a moment. What it returns is gone, unless dry; what stays, and why, is
+// the error, which may join several and does not keep it from the rest.
 func (p *Platform) Sweep(ctx context.Context, logsBefore time.Time, dry bool) (out []platform.Leftover, err error) {
-	if !p.used() {
-		return nil, nil
+	if !p.used() { // but the whole folder may have been lost
+		ctx, cancel := context.WithTimeout(ctx, glance)
+		defer cancel()
+		told, _ := p.strays(ctx) // there may be no engine, and nothing here needs one
+		return nil, errors.Join(told...)
 	}
 	for _, sweep := range []func() ([]platform.Leftover, error){
 		func() ([]platform.Leftover, error) { return p.stillborn(ctx, dry) },
 		func() ([]platform.Leftover, error) { return p.halfFetched(ctx, dry) },
 		func() ([]platform.Leftover, error) { return p.idleTags(ctx, dry) },
 		func() ([]platform.Leftover, error) { return p.oldLogs(logsBefore, dry) },
+		func() ([]platform.Leftover, error) {
+			told, err := p.strays(ctx)
+			return nil, errors.Join(append(told, err)...)
+		},
 	} {
-		found, err := sweep()
-		if out = append(out, found...); err != nil {
-			return out, err
+		found, failed := sweep()
+		out, err = append(out, found...), errors.Join(err, failed)
+		if failed != nil && unreachable(failed) || ctx.Err() != nil {
+			return out, err // the rest would say the same
 		}
 	}
-	if len(out) == 0 || !dry {
+	if err == nil && (len(out) == 0 || !dry) {
 		p.unuse()
 	}
-	return out, nil
+	return out, err
 }
 
 // stillborn finds containers that were made and never started, and notes of instances without one: the controller was killed
@@ -132,7 +142,10 @@ func (p *Platform) dropNote(ctx context.Context, id string, dry bool) ([]platfor
 	if dry {
 		return found, nil
 	}
-	return found, os.Remove(p.noteFile(id))
+	if err := os.Remove(p.noteFile(id)); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // idleTags finds our tags without the folder of a revision: it is made before the tag, and removed after it.
@@ -156,15 +169,33 @@ func (p *Platform) idleTags(ctx context.Context, dry bool) (out []platform.Lefto
 			if _, err := os.Stat(p.revision(service, revision)); !os.IsNotExist(err) {
 				continue
 			}
-			out = append(out, platform.Leftover{Kind: "image", Name: tag, Bytes: i.Size, Why: "kept for a revision that is gone"})
-			if !dry {
-				if err := p.untag(ctx, tag); err != nil {
-					return out, err
-				}
+			failed := p.dropTag(ctx, tag, i.ID, len(i.RepoTags) == 1, dry)
+			if failed == nil {
+				out = append(out, platform.Leftover{Kind: "image", Name: tag, Bytes: i.Size, Why: "kept for a revision that is gone"})
 			}
+			err = errors.Join(err, failed)
 		}
 	}
-	return out, nil
+	return out, err
+}
+
+// dropTag removes a tag that keeps an image for nobody. It stays, which is an error that says why, as the last name of an image of which
+// somebody has made a container.
+func (p *Platform) dropTag(ctx context.Context, tag, image string, last, dry bool) error {
+	if !dry {
+		if err := p.untag(ctx, tag); !errors.Is(err, errUsed) {
+			return err
+		}
+	}
+	users, ours, err := p.users(ctx, image)
+	if err != nil || len(users) == 0 || dry && (!last || ours) { // ours may go with the same sweep
+		return err
+	}
+	whose := ", which is not naru's"
+	if ours {
+		whose = ""
+	}
+	return fmt.Errorf("the image %s, kept for a revision that is gone, stays: it is used by container %s%s; it goes when that is removed: docker rm %s", tag, strings.Join(users, ", "), whose, strings.Join(users, " "))
 }
 
 // keptFor reads a tag the way keepTag writes it.
@@ -190,12 +221,13 @@ func (p *Platform) oldLogs(before time.Time, dry bool) (out []platform.Leftover,
 		if _, noted := p.readNote(id); noted {
 			continue
 		}
-		out = append(out, platform.Leftover{Kind: "log", Name: log, Bytes: platform.Size(log), Why: "old, of an instance that has ended"})
+		found := platform.Leftover{Kind: "log", Name: log, Bytes: platform.Size(log), Why: "old, of an instance that has ended"}
 		if !dry {
 			if err := os.Remove(log); err != nil && !os.IsNotExist(err) {
 				return out, err
 			}
 		}
+		out = append(out, found)
 	}
 	return out, nil
 }

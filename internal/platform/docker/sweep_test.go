@@ -2,6 +2,7 @@ package docker
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -194,5 +195,74 @@ func TestSweepTakesHalves(t *testing.T) {
 	}
 	if i := b.listed("chat-r1-1"); i.State != deploy.Running {
 		t.Errorf("%+v", i)
+	}
+}
+
+// A tag stays as long as somebody else's container is made of its image, and nobody says that it went.
+func TestSweepLeavesWhatSomebodyUses(t *testing.T) {
+	b := open(t)
+	r := serveImages(t, "used-1")
+	s := service(platformtest.Echo)
+	s.Docker.Image, s.Docker.Pull = r.Name+"/team/used:${VERSION}", "missing"
+	rev, one := b.prepared(1, "used-1", s)
+	kept := b.keepTag("chat", "r1")
+	for _, name := range []string{one.Image, one.Digest} {
+		if err := b.untag(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err := b.api.ContainerCreate(t.Context(), client.ContainerCreateOptions{Name: "foreign-" + b.server, Config: &container.Config{Image: one.ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.discard(t.Context(), made.ID) })
+	b.remove(rev)
+	for _, dry := range []bool{true, false, false} {
+		found, err := b.Sweep(t.Context(), time.Time{}, dry)
+		if err == nil || len(found) > 0 || !b.there(kept) {
+			t.Fatalf("dry %t: %+v, %v, and the image is there: %t", dry, found, err, b.there(kept))
+		}
+		contains(t, err.Error(), kept, "used by container foreign-"+b.server+", which is not naru's", "docker rm foreign-")
+	}
+	if err := b.discard(t.Context(), made.ID); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := b.Sweep(t.Context(), time.Time{}, false); err != nil || len(found) != 1 || found[0].Name != kept || b.there(kept) {
+		t.Errorf("nobody uses it any more: %+v, %v", found, err)
+	}
+}
+
+// Whoever loses the file with our name is told of the containers that nobody attends to any more, and what to do.
+func TestSweepTellsOfStrays(t *testing.T) {
+	b := open(t)
+	rev, r := b.prepared(1, "1.0", service(platformtest.Echo))
+	b.start(rev, 1)
+	before, tag := b.name("chat-r1-1"), b.keepTag("chat", "r1")
+	name := filepath.Join(b.dir, "server")
+	if err := os.Rename(name, name+".lost"); err != nil {
+		t.Fatal(err)
+	}
+	p := b.newPlatform(b.dir, nil)
+	for _, dry := range []bool{true, false} {
+		found, err := p.Sweep(t.Context(), time.Time{}, dry)
+		if err == nil || len(found) > 0 {
+			t.Fatalf("dry %t: %+v, %v", dry, found, err)
+		}
+		contains(t, err.Error(), "containers that nobody attends to", name, b.server, "docker rm -f "+before+" && docker image rm "+tag)
+	}
+	if err := os.Rename(filepath.Join(b.dir, "revisions"), filepath.Join(b.dir, "revisions.lost")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Sweep(t.Context(), time.Time{}, true); err == nil || p.used() {
+		t.Error("where the whole folder is lost nothing is said")
+	}
+	if err := os.Rename(filepath.Join(b.dir, "revisions.lost"), filepath.Join(b.dir, "revisions")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Sweep(t.Context(), time.Time{}, true); err != nil {
+		t.Errorf("to whom they belong nothing is to be said: %v", err)
+	}
+	if c, err := b.find(t.Context(), "chat-r1-1"); !c.live() || err != nil || !b.there(r.ID) {
+		t.Errorf("what is only told of was touched: %+v, %v", c, err)
 	}
 }

@@ -89,7 +89,10 @@ func (p *Platform) stillborn(ctx context.Context, f folder, dry bool) ([]platfor
 	if err := p.endGroup(ctx, v.state, time.Now()); err != nil {
 		return nil, err
 	}
-	return found, p.forget(ctx, f)
+	if err := p.forget(ctx, f); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // unfinished finds copies of an artifact that a controller which was killed has begun.
@@ -107,12 +110,13 @@ func (p *Platform) unfinished(ctx context.Context, dir string, dry bool) (out []
 		if _, err := os.Stat(half); missing(err) {
 			continue // it was finished meanwhile
 		}
-		out = append(out, platform.Leftover{Kind: "file", Name: half, Bytes: platform.Size(half), Why: "a copy that was never finished"})
+		found := platform.Leftover{Kind: "file", Name: half, Bytes: platform.Size(half), Why: "a copy that was never finished"}
 		if !dry {
 			if err := removeTree(half); err != nil {
 				return out, fmt.Errorf("remove %s: %w", half, err)
 			}
 		}
+		out = append(out, found)
 	}
 	return out, nil
 }
@@ -127,12 +131,13 @@ func (p *Platform) oldLogs(dir string, before time.Time, dry bool) (out []platfo
 		if _, err := os.Stat(filepath.Join(p.instances(), filepath.Base(log))); !missing(err) || !untouched(log, before) {
 			continue
 		}
-		out = append(out, platform.Leftover{Kind: "log", Name: log, Bytes: platform.Size(log), Why: "old, of an instance that has ended"})
+		found := platform.Leftover{Kind: "log", Name: log, Bytes: platform.Size(log), Why: "old, of an instance that has ended"}
 		if !dry {
 			if err := os.RemoveAll(log); err != nil {
 				return out, fmt.Errorf("remove %s: %w", log, err)
 			}
 		}
+		out = append(out, found)
 	}
 	return out, nil
 }

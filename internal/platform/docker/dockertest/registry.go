@@ -42,6 +42,7 @@ type RegistryImage struct {
 	Content []byte // of a file beside it, named by the word
 	Volume  string // a folder that every container has a volume for; empty: none
 	Arch    string // empty: this machine's
+	Label   string // value of its label naru-test; empty: none
 }
 
 const (
@@ -80,6 +81,9 @@ func (r *Registry) Push(tag string, i RegistryImage) error {
 	}
 	if i.Volume != "" {
 		run["Volumes"] = map[string]any{i.Volume: map[string]any{}}
+	}
+	if i.Label != "" {
+		run["Labels"] = map[string]string{"naru-test": i.Label}
 	}
 	config, err := json.Marshal(map[string]any{"architecture": cmp.Or(i.Arch, runtime.GOARCH), "os": "linux", "config": run,
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{digest(raw)}}})
