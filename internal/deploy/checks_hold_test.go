@@ -23,7 +23,7 @@ func judgeHold(l *life, o Observation, old, next Routing, after State) error {
 		return broken(checkAhead, "%s waits for %s", r.From, r.To)
 	}
 	sc := l.sc
-	obedient := !sc.rough && sc.kills+sc.reboots+sc.restarts+sc.stuck+sc.words == 0
+	obedient := !sc.rough && sc.kills+sc.reboots+sc.restarts+sc.stuck+sc.dark+sc.words == 0
 	if open && obedient && old.Hold && !next.Hold && old.Returnable && l.w.nature[r.From].runs() {
 		if held, most := o.Now.Sub(old.HeldSince), l.promised(r, old.HeldSince); held > most {
 			return broken(checkHeld, "for %s, at most %s", held, most)
@@ -55,9 +55,9 @@ const (
 	brief  = Duration(5 * time.Second)
 )
 
-// hurried reports whether a rollout ended because somebody could not wait any longer: with proxies that hear late, or where both
+// hurried reports whether a rollout ended because somebody could not wait any longer: with proxies that hear late, with a platform that cannot be asked, or where both
 // revisions give little time, that is nobody's fault.
 func (l *life) hurried(r Rollout) bool {
 	little := max(l.settings[r.From].HoldTimeout, l.settings[r.To].HoldTimeout) < plenty
-	return (little || l.sc.stuck+l.sc.restarts > 0) && (strings.Contains(r.Reason, "began to wait") || strings.Contains(r.Reason, "waited meanwhile") || strings.Contains(r.Reason, "is too short"))
+	return (little || l.sc.stuck+l.sc.restarts+l.sc.dark > 0) && (strings.Contains(r.Reason, "began to wait") || strings.Contains(r.Reason, "waited meanwhile") || strings.Contains(r.Reason, "is too short"))
 }

@@ -49,6 +49,7 @@ const (
 	EventUnpinned   EventKind = "unpinned"    // it is kept no longer than others
 	EventCleaned    EventKind = "cleaned"     // a revision that nobody needs was deleted
 	EventDrilled    EventKind = "drilled"     // a rollback was tried out, without traffic
+	EventBlind      EventKind = "blind"       // the platform cannot be asked, so the rollout waits
 )
 
 // Events says what has happened from one state of a service to the next: after a turn of the engine, or after a command.

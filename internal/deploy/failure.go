@@ -35,7 +35,7 @@ func (r Rollout) failure(v *view) string {
 	}
 	waiting := r.Reached.IsZero() && r.PausedAt.IsZero() && (!v.settled() || !r.tasksDone())
 	if gate.Deadline > 0 && waiting && o.Now.Sub(r.Entered) > gate.Deadline {
-		return fmt.Sprintf("step %s was not reached within %s: %s", r.Step().Name, seconds(gate.Deadline), v.waiting())
+		return fmt.Sprintf("step %s was not reached within %s: %s", r.Step().Name, seconds(gate.Deadline), v.waiting()+v.hindrance())
 	}
 	return ""
 }
@@ -114,6 +114,16 @@ func (r Rollout) complaint(o Observation) string {
 		}
 	}
 	return "none is left"
+}
+
+// hindrance is why the first of those that should start again has ended, or could not even be tried.
+func (v *view) hindrance() string {
+	for _, s := range v.seats {
+		if s.group.Await && s.one != nil && s.one.State == Exited && s.one.Reason != "" {
+			return ": " + s.one.Reason
+		}
+	}
+	return ""
 }
 
 // waiting says in words what the picture is still missing.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 )
 
 const (
@@ -27,7 +28,9 @@ type life struct {
 	began      int // tick of the last beginning or end of a rollout
 	down       int // ticks until there is a controller again
 	kills      int
-	waiting    int // ticks in which the rollout has waited for people
+	dark       int       // ticks until the platform can be asked again
+	since      time.Time // since when it cannot
+	waiting    int       // ticks in which the rollout has waited for people
 
 	settings map[string]Service
 	kept     map[string]bool // revisions that are stored
@@ -125,6 +128,9 @@ func (l *life) turn() error {
 	if l.down > 0 {
 		return nil
 	}
+	if l.unseen() {
+		return nil
+	}
 	if err := l.move(); err != nil {
 		return err
 	}
@@ -169,6 +175,22 @@ func (l *life) die(ticks int) {
 }
 
 func (l *life) hit(rate int) bool { return rate > 0 && l.rnd.IntN(1000) < rate }
+
+// unseen reports whether the platform cannot be asked. People are heard all the same; nothing is decided.
+func (l *life) unseen() bool {
+	if l.dark == 0 {
+		if !l.hit(l.sc.dark) || l.kills >= fewKills {
+			return false
+		}
+		l.kills++
+		l.dark, l.since = 1+l.rnd.IntN(200), l.w.now
+	}
+	l.speak()
+	if l.dark--; l.dark == 0 && !l.m.impatient {
+		l.state = l.state.Unseen(l.since, l.w.now, "")
+	}
+	return true
+}
 
 // trouble is what breaks around the controller.
 func (l *life) trouble() {

@@ -8,12 +8,13 @@ import (
 
 // mutant is a controller with one mistake. It shows that a check can fail.
 type mutant struct {
-	name     string
-	caught   string // the check that must find it
-	wrong    decider
-	forgets  bool // acts without having saved
-	stubborn bool // does not begin its clocks anew when it is started
-	careless bool // keeps no revision but the one that serves and the one before it
+	name      string
+	caught    string // the check that must find it
+	wrong     decider
+	forgets   bool // acts without having saved
+	stubborn  bool // does not begin its clocks anew when it is started
+	impatient bool // goes on as if it had been able to look all the time
+	careless  bool // keeps no revision but the one that serves and the one before it
 }
 
 // decider stands in the place of Decide.
@@ -215,6 +216,7 @@ var mutants = []mutant{
 	{name: "gives nobody what the canary cannot take", caught: checkSupersede, wrong: paints(homeless)},
 	{name: "awaits what it is about to replace", caught: checkFix, wrong: turns(exacting)},
 	{name: "holds its own absence against the candidate", caught: checkInnocent, stubborn: true},
+	{name: "holds what it could not see against the candidate", caught: checkInnocent, impatient: true},
 	{name: "takes no data for good data", caught: checkEvidence, wrong: sees(hopeful)},
 	{name: "keeps only what serves and served", caught: checkKept, careless: true},
 	{name: "starts the new one beside the old one", caught: checkAlone, wrong: paints(sociable)},

@@ -15,6 +15,7 @@ type script struct {
 	reboots  int  // the machine goes down and comes back
 	restarts int  // a proxy is started anew
 	stuck    int  // a proxy takes over nothing for a while
+	dark     int  // the platform cannot be asked for a while
 	words    int  // somebody says something
 	moves    []move
 }
@@ -73,6 +74,9 @@ func draw(seed uint64) script {
 	}
 	if rnd.IntN(10) == 0 {
 		sc.moves = append(sc.moves, move{kind: remove, after: rnd.IntN(60) - 1})
+	}
+	if dark := rand.New(rand.NewPCG(seed, 23)); dark.IntN(4) == 0 {
+		sc.dark = 10
 	}
 	return sc.alone()
 }

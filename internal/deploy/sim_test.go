@@ -71,7 +71,7 @@ func sameEnd(seed uint64, m mutant) error {
 	if err != nil {
 		return err
 	}
-	sc.kills, sc.reboots = 40, 3
+	sc.kills, sc.reboots, sc.dark = 40, 3, 10
 	killed, err := live(sc, m)
 	if err != nil {
 		return err

@@ -35,10 +35,14 @@ func (e *Engine) Deploy(ctx context.Context, q DeployRequest) (Answer, error) {
 	if err := e.checkSources(ctx, q); err != nil {
 		return Answer{}, err
 	}
+	if err := e.visible(ctx, q.Service); err != nil {
+		return Answer{}, err
+	}
 	changed, err := e.examine(ctx, q)
 	if err != nil {
 		return Answer{}, err
 	}
+	doubts := e.doubts(ctx, q.Service, q.Settings)
 	e.opening.Lock()
 	defer e.opening.Unlock()
 	if err := e.clash(q.Service, q.Settings); err != nil {
@@ -50,13 +54,13 @@ func (e *Engine) Deploy(ctx context.Context, q DeployRequest) (Answer, error) {
 	}
 	var answer Answer
 	err = l.do(ctx, func() (err error) {
-		answer, err = l.deploy(q, changed, time.Now())
+		answer, err = l.deploy(q, changed, doubts, time.Now())
 		return err
 	})
 	return answer, err
 }
 
-func (l *loop) deploy(q DeployRequest, changed map[string][]string, now time.Time) (Answer, error) {
+func (l *loop) deploy(q DeployRequest, changed map[string][]string, doubts doubts, now time.Time) (Answer, error) {
 	if r, open := l.state.Open(); open && !r.Returning && l.same(r.To, q) && changed[r.To] == nil {
 		return Answer{Rollout: r, Version: q.Version}, nil
 	}
@@ -67,7 +71,7 @@ func (l *loop) deploy(q DeployRequest, changed map[string][]string, now time.Tim
 		q.Message = strings.TrimPrefix(fmt.Sprintf("%s; changed since %s: %s", q.Message, from, strings.Join(changed[from], ", ")), "; ")
 	}
 	rev := deploy.Revision{Service: l.name, ID: deploy.RevisionID(l.state.Revisions + 1), Version: q.Version, Message: q.Message, Who: q.Who, Created: now, Settings: q.Settings}
-	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "deploy"}, said{q.Who, q.Message}, now)
+	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "deploy"}, said{q.Who, q.Message, doubts}, now)
 }
 
 // same reports whether a revision is what is asked for.
@@ -76,8 +80,11 @@ func (l *loop) same(revision string, q DeployRequest) bool {
 	return ok && r.Version == q.Version && reflect.DeepEqual(r.Settings, q.Settings)
 }
 
-// said is what history keeps of a command besides what it did.
-type said struct{ who, message string }
+// said is what history keeps of a command besides what it did, and what was found out before it was carried out.
+type said struct {
+	who, message string
+	doubts       doubts
+}
 
 // open begins a rollout and saves it, together with a revision that is new and the one that it supersedes.
 func (l *loop) open(rev deploy.Revision, q deploy.Request, by said, now time.Time) (Answer, error) {
@@ -85,7 +92,7 @@ func (l *loop) open(rev deploy.Revision, q deploy.Request, by said, now time.Tim
 	if err != nil {
 		return Answer{}, err
 	}
-	next.Rollout = l.warned(*next.Rollout)
+	next.Rollout = by.doubts.warned(*next.Rollout)
 	turn := store.Turn{State: &next, Events: deploy.Events(l.state, next, now)}
 	if _, known := l.revisions[rev.ID]; !known {
 		next.Revisions++

@@ -44,22 +44,32 @@ func (e *Engine) examine(ctx context.Context, q DeployRequest) (changed map[stri
 	return map[string][]string{asked.ID: found}, nil
 }
 
-// examineBack refuses a rollback whose secrets are missing, before anything moves. It is asked beside the loop, because commands
-// may take their time. What is only taken back needs none: stable runs.
-func (l *loop) examineBack(ctx context.Context, revision string) error {
+// examineBack finds the revision that a rollback has to start, and refuses one that could not be started, before anything moves. It is
+// asked beside the loop, because commands, registries and engines may take their time: meanwhile the loop goes on, and others begin
+// what they like. Empty: what is only taken back needs nothing, for stable runs.
+func (l *loop) examineBack(ctx context.Context, revision string) (asked string, d doubts, err error) {
 	var rev deploy.Revision
-	err := l.do(ctx, func() error {
-		r, open := l.state.Open()
-		if target, err := l.destination(revision); err == nil && target != l.state.Stable && (!open || r.Passed || target != r.From) {
-			rev = l.revisions[target]
+	var needed bool
+	var kept []string
+	err = l.do(ctx, func() error {
+		if _, back := l.takenBack(revision); back {
+			return nil
 		}
-		return nil
-	})
-	if err != nil || rev.ID == "" {
+		found, serves, err := l.target(revision)
+		rev, needed, kept = found, !serves, l.kept()
 		return err
+	})
+	if err != nil || !needed {
+		return "", nil, err
+	}
+	if err := l.e.visible(ctx, l.name); err != nil {
+		return "", nil, err
 	}
 	if _, problems := l.e.o.Platform.Examine(ctx, rev); len(problems) > 0 {
-		return &Error{Code: Refused, Message: fmt.Sprintf("%s cannot be started now: %v", rev.ID, faulty(l.name, problems))}
+		return "", nil, &Error{Code: Refused, Message: fmt.Sprintf("%s cannot be started now: %v", rev.ID, faulty(l.name, problems))}
 	}
-	return nil
+	if err := l.e.o.Platform.Readiness(rev); err != nil {
+		return "", nil, &Error{Code: Refused, Message: fmt.Sprintf("nothing has begun, because %s is not ready: %v; kept are: %s", rev.ID, err, list(kept))}
+	}
+	return rev.ID, l.e.doubts(ctx, l.name, rev.Settings), nil
 }

@@ -33,8 +33,8 @@ type loop struct {
 	ready     readinesses
 	drilling  *drilling // nil: no drill runs
 	work      work
+	blindness blindness
 	trouble   string // why the last save failed
-	unseen    string // why the last look failed
 	numbered  bool   // no number that is given out from here on has files of another revision
 	stopping  bool   // down: nothing is wanted any more
 	finished  bool   // removed
@@ -156,20 +156,18 @@ func rest(ctx context.Context, d time.Duration) {
 func (l *loop) turn(ctx context.Context) {
 	o, seen, err := l.observe(ctx)
 	if err != nil {
-		if l.unseen != err.Error() && ctx.Err() == nil { // many times a second, for as long as it lasts
-			l.e.log.Error("observe", "service", l.name, "error", err)
-			l.unseen = err.Error()
-			l.blind(err)
+		if ctx.Err() == nil {
+			l.blind(err, o.Now)
 		}
 		return
 	}
-	l.unseen = ""
 	if l.stopping {
+		l.blindness = blindness{}
 		l.wind(o)
 		return
 	}
 	_, was := l.state.Open()
-	next, acts := deploy.Decide(l.state, o)
+	next, acts := deploy.Decide(l.blindness.over(l.state, o.Now), o)
 	events := deploy.Events(l.state, next, o.Now)
 	books, counted := l.books.count(next, o, seen, l.judging.keep(o.Now, len(events) > 0))
 	if err := l.save(next, events, books, counted); err != nil {
@@ -180,7 +178,7 @@ func (l *loop) turn(ctx context.Context) {
 		l.show(o, seen)
 		return
 	}
-	l.trouble = ""
+	l.trouble, l.blindness = "", blindness{}
 	l.state, l.books = next, books
 	l.giveUp(next.Picture(), o)
 	for _, a := range acts {

@@ -24,21 +24,23 @@ func (e *Engine) Rollback(ctx context.Context, service string, q RollbackRequest
 	if err != nil {
 		return Answer{}, err
 	}
-	if err := l.examineBack(ctx, q.Revision); err != nil {
+	asked, doubts, err := l.examineBack(ctx, q.Revision)
+	if err != nil {
 		return Answer{}, err
 	}
 	e.opening.Lock()
 	defer e.opening.Unlock()
 	var answer Answer
 	err = l.do(ctx, func() (err error) {
-		answer, err = l.rollback(q, time.Now())
+		answer, err = l.rollback(q, asked, doubts, time.Now())
 		return err
 	})
 	return answer, err
 }
 
-func (l *loop) rollback(q RollbackRequest, now time.Time) (Answer, error) {
-	if r, open := l.state.Open(); open && !r.Passed && (q.Revision == "" || q.Revision == r.From) {
+// rollback begins the way back, or takes the open rollout back. asked is the revision that was looked at for it; empty: none had to be.
+func (l *loop) rollback(q RollbackRequest, asked string, doubts doubts, now time.Time) (Answer, error) {
+	if r, back := l.takenBack(q.Revision); back {
 		if q.Canary {
 			return Answer{}, conflict("rollout %s is open: it is taken back as it came, and there is no canary of that; leave --canary out", r.ID)
 		}
@@ -50,18 +52,22 @@ func (l *loop) rollback(q RollbackRequest, now time.Time) (Answer, error) {
 		next.Rollout = &r
 		return Answer{Rollout: r, Version: l.revisions[r.To].Version}, l.commit(next)
 	}
-	target, err := l.destination(q.Revision)
-	if err != nil {
+	rev, serves, err := l.target(q.Revision)
+	switch {
+	case err != nil:
 		return Answer{}, err
-	}
-	rev, err := l.target(target)
-	if err != nil {
-		return Answer{}, err
-	}
-	if _, open := l.state.Open(); !open && target == l.state.Stable {
+	case serves:
 		return Answer{Version: rev.Version, Nothing: true}, nil
+	case rev.ID != asked:
+		return Answer{}, conflict("%s has moved on while it was looked at whether the rollback can go on: nothing has begun; see naru status %s, and say it again", l.name, l.name)
 	}
-	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "rollback", Straight: !q.Canary, Instances: l.state.Instances}, said{q.Who, q.Message}, now)
+	return l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "rollback", Straight: !q.Canary, Instances: l.state.Instances}, said{q.Who, q.Message, doubts}, now)
+}
+
+// takenBack reports whether a rollback only takes the open rollout back as it came: where that comes from still stands.
+func (l *loop) takenBack(revision string) (deploy.Rollout, bool) {
+	r, open := l.state.Open()
+	return r, open && !r.Passed && (revision == "" || revision == r.From)
 }
 
 // destination is where a rollback goes that names no revision: where the draining rollout came from, or what served
@@ -79,22 +85,20 @@ func (l *loop) destination(revision string) (string, error) {
 	return l.state.Previous, nil
 }
 
-// target finds the revision that a rollback goes to, and refuses before anything moves when it could not be started.
-func (l *loop) target(revision string) (deploy.Revision, error) {
-	if revision == "" {
-		return deploy.Revision{}, conflict("%s has no earlier revision to go back to", l.name)
+// target finds the revision that a rollback goes to, and whether it is what serves already.
+func (l *loop) target(revision string) (rev deploy.Revision, serves bool, err error) {
+	to, err := l.destination(revision)
+	switch {
+	case err != nil:
+		return rev, false, err
+	case to == "":
+		return rev, false, conflict("%s has no earlier revision to go back to", l.name)
 	}
-	rev, err := l.keptRevision(revision)
-	if err != nil {
-		return rev, err
+	if rev, err = l.keptRevision(to); err != nil {
+		return rev, false, err
 	}
-	if err := l.e.clash(l.name, rev.Settings); err != nil {
-		return rev, err
-	}
-	if err := l.e.o.Platform.Readiness(rev); err != nil {
-		return rev, &Error{Code: Refused, Message: fmt.Sprintf("%s cannot be started any more: %v; kept are: %s", revision, err, list(l.kept()))}
-	}
-	return rev, nil
+	_, open := l.state.Open()
+	return rev, !open && to == l.state.Stable, l.e.clash(l.name, rev.Settings)
 }
 
 // keptRevision finds a revision that is kept; the error says which are.
@@ -131,6 +135,14 @@ func (e *Engine) Retry(ctx context.Context, service, who string) (Answer, error)
 	if err != nil {
 		return Answer{}, err
 	}
+	if err := e.visible(ctx, service); err != nil {
+		return Answer{}, err
+	}
+	settings, err := l.failed(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	doubts := e.doubts(ctx, service, settings)
 	e.opening.Lock()
 	defer e.opening.Unlock()
 	var answer Answer
@@ -151,8 +163,19 @@ func (e *Engine) Retry(ctx context.Context, service, who string) (Answer, error)
 		if err := e.clash(service, rev.Settings); err != nil {
 			return err
 		}
-		answer, err = l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "retry", Straight: r.Straight}, said{who, "retry of " + r.ID}, time.Now())
+		answer, err = l.open(rev, deploy.Request{To: rev.ID, Settings: rev.Settings, Version: rev.Version, By: "retry", Straight: r.Straight}, said{who, "retry of " + r.ID, doubts}, time.Now())
 		return err
 	})
 	return answer, err
+}
+
+// failed returns the settings of the revision that the last rollout went to.
+func (l *loop) failed(ctx context.Context) (settings deploy.Service, err error) {
+	err = l.do(ctx, func() error {
+		if r := l.state.Rollout; r != nil {
+			settings, _ = l.settings(r.To)
+		}
+		return nil
+	})
+	return settings, err
 }

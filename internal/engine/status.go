@@ -79,24 +79,29 @@ func (l *loop) status() Status { return *l.shown.Load() }
 
 // show makes the present state visible to readers outside the loop.
 func (l *loop) show(o deploy.Observation, seen proxy.ServiceState) {
-	s := Status{Service: l.name, Stable: l.ref(l.state.Stable), Previous: l.ref(l.state.Previous), Wanted: l.state.Instances,
-		Obligations: l.state.Obligations, Problem: l.problem(), Instances: []InstanceStatus{}}
-	l.held.Store(new(l.claims()))
-	if r, open := l.state.Open(); open {
-		s.Canary = l.ref(r.To)
-		r.Waiting = cmp.Or(l.preparing(r), r.Waiting)
-		s.Rollout = rolloutStatus(r, l.state.Routing, seen.Preview)
-	}
+	s := l.outline(seen.Preview)
 	for _, i := range o.Instances {
 		s.Instances = append(s.Instances, l.instance(i, o))
-	}
-	s.Rollback = l.wayBack()
-	if d := l.drilling; d != nil {
-		s.Drill = l.ref(d.rev.ID)
 	}
 	s.Held = seen.Held
 	s.Traffic = traffics(l.state.Routing, seen)
 	l.shown.Store(&s)
+}
+
+// outline is what the loop's own state says, without any look at the world.
+func (l *loop) outline(preview string) Status {
+	s := Status{Service: l.name, Stable: l.ref(l.state.Stable), Previous: l.ref(l.state.Previous), Wanted: l.state.Instances,
+		Obligations: l.state.Obligations, Problem: l.problem(), Instances: []InstanceStatus{}, Rollback: l.wayBack()}
+	l.held.Store(new(l.claims()))
+	if r, open := l.state.Open(); open {
+		s.Canary = l.ref(r.To)
+		r.Waiting = cmp.Or(l.blindness.unseen(r), l.preparing(r), r.Waiting)
+		s.Rollout = rolloutStatus(r, l.state.Routing, preview)
+	}
+	if d := l.drilling; d != nil {
+		s.Drill = l.ref(d.rev.ID)
+	}
+	return s
 }
 
 // preparing says how far a revision of a rollout has come that is made ready to start: nothing else goes on before it is.
@@ -118,13 +123,6 @@ func (l *loop) problem() string {
 		return unready + "; it is tried again every few seconds"
 	}
 	return l.trouble
-}
-
-// blind shows why the world cannot be looked at: what is shown beside it is what was seen last.
-func (l *loop) blind(err error) {
-	s := *l.shown.Load()
-	s.Problem = "nothing is decided while this lasts, and what is shown is what was seen last: " + err.Error()
-	l.shown.Store(&s)
 }
 
 func (l *loop) ref(revision string) *RevisionRef {

@@ -214,6 +214,67 @@ func TestEngineRestartsDuringARollout(t *testing.T) {
 	clean(t, load.Stop())
 }
 
+// The engine goes while a rollout is under way, and stays away: who follows the rollout is told, status shows what is wanted all the
+// same, nothing new begins, and an abort is carried out when the engine is back. No request fails.
+func TestEngineStaysAway(t *testing.T) {
+	c := containersOf(t, 3)
+	if !c.engine.Own() {
+		t.Skip("the engine is not the tests' own, so it is not restarted")
+	}
+	c.write(chatImage(2, `{canary: {steps: [{weight: 50%, bake: 5m}, 100%], bake: 300ms}}`))
+	c.deploy(0, "chat", "3.0")
+	load := traffic.Load{URL: "http://" + c.http, Rate: 80, Sources: 40, Fresh: .5, Request: traffic.Get("/version")}.Start(t.Context())
+	followed := c.follow("deploy", "chat", "3.1")
+	c.at("chat", 1, deploy.Baking)
+	if err := c.engine.Down(); err != nil {
+		t.Fatal(err)
+	}
+	gone := time.Now()
+	const remedy = "the Docker engine does not answer"
+	c.until(20*time.Second, "status says what the rollout waits for", func() error {
+		v := c.status("chat")
+		if v.Rollout == nil || v.Wanted != 2 || !strings.Contains(v.Rollout.Waiting, "the platform to answer: ") || !strings.Contains(v.Rollout.Waiting, remedy) {
+			return fmt.Errorf("%+v; %d are wanted", v.Rollout, v.Wanted)
+		}
+		return nil
+	})
+	_, errs, status := c.said("deploy", "chat", "3.2")
+	if status != 1 {
+		t.Errorf("a deploy that nobody can see: exit %d", status)
+	}
+	contains(t, "it says", words(errs), "nothing has begun", remedy, "systemctl start docker")
+	if status, body := c.ask("POST", "/v1/services/chat/abort", "{}"); status != 200 {
+		t.Errorf("abort: %d %s", status, body)
+	}
+	c.until(20*time.Second, "status knows of the abort", func() error {
+		if p := c.status("chat").Rollout.Phase; p != deploy.RollingBack {
+			return fmt.Errorf("the phase is %s", p)
+		}
+		return nil
+	})
+	c.until(20*time.Second, "it has lasted long enough to be told", func() error {
+		if since := time.Since(gone); since < 5*time.Second {
+			return fmt.Errorf("only %s", since)
+		}
+		return nil
+	})
+	if err := c.engine.Up(); err != nil {
+		t.Fatal(err)
+	}
+	out, _, status := followed.wait()
+	if status != 2 {
+		t.Errorf("exit %d", status)
+	}
+	contains(t, "who follows reads", words(out), "it waits, and its clocks stand still", "the platform to answer: ", remedy, "systemctl start docker",
+		"it stood still for", "aborted by hand")
+	c.rest("chat", "3.0", 2)
+	_, errs, status = c.said("rollback", "chat")
+	if status != 1 || !strings.Contains(errs, "no earlier revision") {
+		t.Errorf("a rollback after that: exit %d, %s", status, errs)
+	}
+	clean(t, load.Stop())
+}
+
 // A tag that names another image by now is a new revision of the same version, and one that does not is nothing to do.
 func TestMovedTag(t *testing.T) {
 	c := containersOf(t, 2)
