@@ -99,6 +99,9 @@ func explain(err error) error {
 	case client.IsErrConnectionFailed(err):
 		return fmt.Errorf("the Docker engine does not answer: %w; start it (systemctl start docker), or name its socket by DOCKER_HOST", err)
 	case errors.Is(err, context.DeadlineExceeded):
+		if asked := (*url.Error)(nil); errors.As(err, &asked) { // its address is a question to the engine, with an escaped path: nobody can use it
+			err = asked.Err
+		}
 		return fmt.Errorf("the Docker engine has not answered in time: %w; look at its log (journalctl -u docker)", err)
 	}
 	return errors.New(words(err))

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/naru-deploy/naru/internal/deploy"
 	"github.com/naru-deploy/naru/internal/platform"
@@ -49,6 +50,8 @@ type Platform struct {
 	world   world         // what the engine said last
 	wanted  chan struct{} // wakes Run when the first revision is prepared
 
+	listening time.Duration // between two calls of an engine whose events are open
+
 	mu       sync.Mutex
 	stopping map[string]int // how many Stops of this process attend to an instance
 	offers   map[string]offer
@@ -62,7 +65,7 @@ func New(o Options) (*Platform, error) {
 		return nil, fmt.Errorf("docker platform: %w", err)
 	}
 	p := &Platform{
-		dir: dir, engine: engine{host: o.Host}, log: o.Log, changed: o.Changed, ports: o.Ports,
+		dir: dir, engine: engine{host: o.Host}, listening: listening, log: o.Log, changed: o.Changed, ports: o.Ports,
 		wanted: make(chan struct{}, 1), stopping: make(map[string]int), offers: make(map[string]offer), saying: make(map[string]string),
 	}
 	if p.log == nil {

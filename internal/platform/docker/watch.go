@@ -14,6 +14,8 @@ const (
 	rescan = time.Second
 	// calling is the pause before an engine that has gone is called again.
 	calling = time.Second
+	// listening is how often an engine is called whose events are open: one that hangs keeps them open and says nothing.
+	listening = 30 * time.Second
 )
 
 // happenings are the events after which an instance may be something else. Those of the health command's every run are not
@@ -79,8 +81,14 @@ func (p *Platform) watch(ctx context.Context, opened func()) error {
 	p.world.watch(true)
 	opened()
 	p.changed("")
+	call := time.NewTicker(p.listening)
+	defer call.Stop()
 	for {
 		select {
+		case <-call.C:
+			if err := answers(ctx, api); err != nil {
+				return err
+			}
 		case m := <-stream.Messages:
 			switch m.Action {
 			case events.ActionOOM:
@@ -93,6 +101,14 @@ func (p *Platform) watch(ctx context.Context, opened func()) error {
 			return err
 		}
 	}
+}
+
+// answers reports whether the engine still says anything at all.
+func answers(ctx context.Context, api *client.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, glance)
+	defer cancel()
+	_, err := api.Ping(ctx, client.PingOptions{})
+	return err
 }
 
 // carryOut ends the instances that an earlier controller, or a call whose context has ended, was about to stop.
