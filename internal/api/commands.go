@@ -54,6 +54,7 @@ func (s *Server) plan(ctx context.Context, in *with[Deployment]) (deploy.Plan, e
 	if p.From != "" {
 		p.FromVersion = s.version(in.Service, p.From)
 	}
+	p.Notes = append(p.Notes, s.o.Engine.Lacks(in.Service, in.Body.Version, settings)...)
 	if p.Steps[len(p.Steps)-1].Held > 0 {
 		if why := s.o.Engine.Irreplaceable(ctx, in.Service, p.From, p.To); why != "" {
 			p.Notes = append(p.Notes, why)

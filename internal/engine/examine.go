@@ -44,6 +44,15 @@ func (e *Engine) examine(ctx context.Context, q DeployRequest) (changed map[stri
 	return map[string][]string{asked.ID: found}, nil
 }
 
+// Lacks says what a deploy of a version would be refused for now: what its settings point to and is not there. No command is run.
+func (e *Engine) Lacks(service, version string, settings deploy.Service) (notes []string) {
+	_, problems := e.o.Platform.Glance(deploy.Revision{Service: service, Version: version, Settings: settings})
+	for _, p := range problems {
+		notes = append(notes, fmt.Sprintf("a deploy would be refused now: %s: %s", p.Path, p.Message))
+	}
+	return notes
+}
+
 // examineBack finds the revision that a rollback has to start, and refuses one that could not be started, before anything moves. It is
 // asked beside the loop, because commands, registries and engines may take their time: meanwhile the loop goes on, and others begin
 // what they like. Empty: what is only taken back needs nothing, for stable runs.

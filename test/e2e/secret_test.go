@@ -320,7 +320,7 @@ func TestSecretsOfContainers(t *testing.T) {
 	contains(t, "a deploy with another env_file says", h.says(0, "deploy", "chat", "3.0", "--json"), `"outcome":"`+string(deploy.Promoted))
 	h.given("OTHER=" + values[4] + "-edited")
 	h.put(t, "env", "OTHER="+values[4]+"-edited\n"+broken+"\n")
-	for command, status := range map[string]int{"deploy chat 3.2": 1, "deploy chat 3.2 --json": 1, "rollback chat": 1, "rollback chat --drill": 2} {
+	for command, status := range map[string]int{"deploy chat 3.2": 1, "deploy chat 3.2 --json": 1, "rollback chat": 1, "rollback chat --drill": 2, "plan chat 3.2 -f naru.yaml": 0} {
 		contains(t, command+" with a broken env_file says", h.says(status, strings.Fields(command)...), h.folder+"/env:2: is no NAME=value line")
 	}
 	h.crashed()
