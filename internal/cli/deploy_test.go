@@ -151,6 +151,18 @@ func code(err error) engine.Code {
 	return ""
 }
 
+// follows deploys a version of web beside the test, and returns when that watches rollout web-2.
+func (s *site) follows(ctx context.Context, t *testing.T, version string, more ...string) (ended chan int, said *screen) {
+	t.Helper()
+	ended, said = make(chan int, 1), &screen{}
+	var seen screen
+	go func() {
+		ended <- Main(ctx, append([]string{"deploy", "-f", s.file, "web", version}, more...), strings.NewReader(""), &seen, said)
+	}()
+	until(t, func() bool { return strings.Contains(seen.String(), "rollout web-2") })
+	return ended, said
+}
+
 func TestDeployEndsItsWaiting(t *testing.T) {
 	s := openSite(t, `    strategy: {blue_green: {bake: 1h, approve: true}}`)
 	s.must(s.deploy("web", "1.0", "--detach"), done)
@@ -170,18 +182,15 @@ func TestDeployEndsItsWaiting(t *testing.T) {
 	s.must(s.run("pause", "web"), done)
 	s.must(s.run("resume", "web"), done)
 
-	interrupted, interrupt := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	interrupted, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
-	if left := s.must(run(interrupted, "deploy", "-f", s.file, "web", "2.0"), open); !strings.Contains(left.err, "stopped watching") {
-		t.Errorf("interrupted: %s", left.err)
+	ended, said := s.follows(interrupted, t, "2.0")
+	interrupt()
+	if got := <-ended; got != open || !strings.Contains(said.String(), "stopped watching") {
+		t.Errorf("interrupted: %d, %s", got, said.String())
 	}
 
-	var seen, said screen
-	superseded := make(chan int, 1)
-	go func() {
-		superseded <- Main(t.Context(), []string{"deploy", "-f", s.file, "web", "2.0", "--wait", "1m"}, strings.NewReader(""), &seen, &said)
-	}()
-	until(t, func() bool { return strings.Contains(seen.String(), "rollout web-2") })
+	superseded, said := s.follows(t.Context(), t, "2.0", "--wait", "1m")
 	s.must(s.deploy("web", "3.0", "--detach"), done)
 	if got := <-superseded; got != undone || !strings.Contains(said.String(), "superseded by r3") {
 		t.Errorf("superseded: %d, %s", got, said.String())
