@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,11 +108,14 @@ func (e *Engine) answers() error {
 // addBridge makes a network bridge of our own, so that several engines do not share docker0. Where that is not possible the
 // engine makes docker0 itself.
 func (e *Engine) addBridge(which int) string {
-	n := (os.Getpid() + 7*which) % 250
+	network := free(os.Getpid() + 7*which)
+	if network == "" {
+		return ""
+	}
 	name := fmt.Sprintf("naru%d-%d", os.Getpid()%100000, which)
 	for _, args := range [][]string{
 		{"link", "add", "name", name, "type", "bridge"},
-		{"addr", "add", fmt.Sprintf("10.213.%d.1/24", n), "dev", name},
+		{"addr", "add", network, "dev", name},
 		{"link", "set", name, "up"},
 	} {
 		if exec.Command("ip", args...).Run() != nil {
@@ -120,6 +124,22 @@ func (e *Engine) addBridge(which int) string {
 		}
 	}
 	return name
+}
+
+// free is a network that no interface has, also none that a killed test has left: two of one network would answer each other. Empty:
+// there is none.
+func free(from int) string {
+	taken := map[string]bool{}
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		taken[a.String()] = true
+	}
+	for i := range 250 {
+		if network := fmt.Sprintf("10.213.%d.1/24", (from+i)%250); !taken[network] {
+			return network
+		}
+	}
+	return ""
 }
 
 // start runs dockerd and waits until it answers. Ports are published on 127.0.0.1 alone, which the engine's own proxy
