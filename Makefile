@@ -5,7 +5,8 @@ CONTAINER_DEPLOYS ?= 100
 # The race detector needs a C compiler; without one the tests run all the same.
 RACE := $(if $(shell command -v $${CC:-cc} 2>/dev/null),-race)
 
-# The tests that run against a naru built with the race detector each time: together they walk every path of a rollout.
+# The tests that run against a naru built with the race detector each time: the three strategies, a controller that is killed in the
+# middle of one, WebSockets, and the judge.
 RACED := TestEveryStrategyLosesNoRequest|TestKilledControllerLosesNothing|TestWebSocket|TestAnalysisIsTold
 
 .PHONY: build test race engine lint sim soak analysis-report
